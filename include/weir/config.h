@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: Apache-2.0
+// One configuration as plain values: what config/ fills from YAML, and what everything else reads.
+// The in-class values are the defaults of an `edge` listener and the single source of every
+// default; conf/reference.yaml and the README are held to them by test. Units are in the types or
+// the names. Not behaviour: nothing here is compiled, connected or resolved. A Config is immutable
+// once loaded and may then be read by any thread.
+#pragma once
+
+#include <weir/units.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace weir {
+
+// Where an object stands in the files: `file` indexes Config::files; line and column count from 1,
+// and line 0 means that a default or a program made the object.
+struct SourceLocation {
+  std::uint32_t file = 0;
+  std::uint32_t line = 0;
+  std::uint32_t column = 0;
+};
+
+// nullopt is `auto`: derived at start from the descriptor limit and printed.
+using AutoCount = std::optional<std::uint32_t>;
+
+struct AdminConfig {
+  // The unix socket (mode 0600) that takes every verb; nullopt is `off`.
+  std::optional<Address> address =
+      Address{Address::Kind::kUnix, {}, 0, "/run/weir/admin.sock", "unix:/run/weir/admin.sock"};
+  // The TCP address that serves /metrics, /healthz and /readyz only; nullopt is `off`.
+  std::optional<Address> metrics =
+      Address{Address::Kind::kIp, {false, {127, 0, 0, 1}}, 9901, "", "127.0.0.1:9901"};
+  SourceLocation location;
+};
+
+struct AccessLogConfig {
+  enum class Sink : std::uint8_t { kOff, kStdout, kFile };
+  enum class Format : std::uint8_t { kJson, kCommon, kTemplate };
+
+  Sink sink = Sink::kStdout;
+  std::string path;  // kFile: where lines are appended
+  Format format = Format::kJson;
+  std::string format_template;         // kTemplate: text with %{name} fields
+  Share sample = Share::percent(100);  // the share of requests that are logged; failures always are
+  SourceLocation location;
+};
+
+struct ShutdownConfig {
+  Millis drain{30'000};  // how long requests in flight may take after SIGTERM
+};
+
+// Which defaults a listener starts from: strangers (edge), or one local peer that is known
+// (sidecar).
+enum class Profile : std::uint8_t { kEdge, kSidecar };
+
+struct Http1Config {
+  Millis keepalive_timeout{60'000};  // how long a connection may idle between requests
+  Millis header_timeout{10'000};     // from the first byte of a head to its last
+  Millis body_idle_timeout{30'000};  // the longest gap between two pieces of a request body; 0 off
+  ByteRate min_receive_rate{240};    // a request body slower than this on average is cut; 0 off
+  ByteRate min_send_rate{240};     // a client that reads slower than this on average is cut; 0 off
+  std::uint64_t max_requests = 0;  // requests a connection may carry; 0 no limit
+};
+
+struct ListenerLimits {
+  AutoCount max_connections;                   // connections open at once, process-wide
+  std::uint64_t max_header_bytes = 64 * 1024;  // request line and headers together; beyond: 431
+  std::uint32_t max_headers = 100;             // header fields of a request; beyond: 431
+  std::uint64_t max_uri_bytes = 16 * 1024;     // request target; beyond: 414
+};
+
+struct ListenerConfig {
+  std::string name;
+  Address address;  // required
+  Profile profile = Profile::kEdge;
+  Http1Config http1;
+  ListenerLimits limits;
+  SourceLocation location;
+};
+
+// What a stable choice (maglev, a sticky split) is keyed on.
+struct HashOn {
+  enum class Kind : std::uint8_t { kNone, kHeader, kClientIp, kPath };
+
+  Kind kind = Kind::kNone;  // kNone: at random, request by request
+  std::string header;       // kHeader: lower-case name
+};
+
+struct EndpointConfig {
+  Address address;  // required; never port 0
+  std::uint32_t weight =
+      100;           // share of the cluster's requests relative to its peers; 0 takes none
+  std::string zone;  // free text for logs and later for zone-aware choice
+  SourceLocation location;
+};
+
+struct DnsConfig {
+  std::string name;               // required; looked up as A and AAAA
+  std::uint16_t port = 0;         // required
+  std::optional<Millis> refresh;  // nullopt is `auto`: the record's TTL, held between 1 s and 5 min
+  SourceLocation location;
+};
+
+enum class BalancePolicy : std::uint8_t { kLeastRequest, kRoundRobin, kRandom, kMaglev };
+
+struct LoadBalancingConfig {
+  BalancePolicy policy = BalancePolicy::kLeastRequest;
+  HashOn hash_on;  // kMaglev only; required there
+};
+
+struct PoolConfig {
+  std::uint32_t max_idle = 256;  // idle connections kept to the cluster, process-wide; 0 keeps none
+  Millis idle_timeout{60'000};   // an idle connection older than this is closed
+  std::uint64_t max_requests = 0;  // requests a connection may carry; 0 no limit
+};
+
+struct ResourceLimits {
+  AutoCount max_connections;         // connections to the cluster, process-wide
+  AutoCount max_requests;            // requests in flight to the cluster, process-wide
+  std::uint32_t max_pending = 1024;  // requests that may wait for a connection, process-wide
+};
+
+enum class OperatorState : std::uint8_t { kReady, kDrain, kMaint };
+
+enum class UpstreamProtocol : std::uint8_t { kHttp1 };
+
+struct ClusterConfig {
+  std::string name;
+  // Exactly one source is given in YAML. `endpoints_file` is read at load into `endpoints`.
+  std::vector<EndpointConfig> endpoints;
+  std::optional<DnsConfig> dns;
+  std::string endpoints_file;
+
+  UpstreamProtocol protocol = UpstreamProtocol::kHttp1;
+  LoadBalancingConfig load_balancing;
+  PoolConfig pool;
+  ResourceLimits resource_limits;
+  Millis connect_timeout{1'000};  // to an established connection
+  Millis tcp_user_timeout{
+      2'000};  // unacknowledged bytes older than this reset the connection; 0 off
+  Millis response_timeout{60'000};  // from the last request byte to the response head; 0 off
+  Millis idle_timeout{300'000};     // the longest silence while a response streams; 0 off
+  OperatorState state = OperatorState::kReady;
+  SourceLocation location;
+};
+
+struct PathMatch {
+  enum class Kind : std::uint8_t { kExact, kPrefix, kRegex };
+
+  Kind kind = Kind::kPrefix;
+  std::string value = "/";  // the path after normalisation; a regex must match the whole path
+  SourceLocation location;  // of the value, so that route/ can report a regex that does not compile
+};
+
+// A header or query parameter to match.
+struct ValueMatch {
+  enum class Kind : std::uint8_t { kExact, kPrefix, kRegex, kPresent };
+
+  std::string name;  // headers: lower-case; query: as written
+  Kind kind = Kind::kExact;
+  std::string value;  // empty for kPresent
+  SourceLocation location;
+};
+
+struct RouteMatch {
+  std::vector<std::string> hosts;  // lower-case; exact or "*.example.com"; empty matches every host
+  PathMatch path;
+  std::vector<std::string> methods;  // upper-case; empty matches every method
+  std::vector<ValueMatch> headers;   // all must match
+  std::vector<ValueMatch> query;     // all must match
+};
+
+using HeaderList = std::vector<std::pair<std::string, std::string>>;
+
+struct ClusterTarget {
+  std::string cluster;
+};
+
+struct WeightedCluster {
+  std::string cluster;
+  std::uint32_t weight = 0;
+  SourceLocation location;
+};
+
+struct WeightedTarget {
+  std::vector<WeightedCluster> clusters;  // at least one weight above 0
+  HashOn hash_on;                         // kNone: at random, request by request
+};
+
+struct DirectTarget {
+  std::uint16_t status = 200;
+  std::string body;
+  HeaderList headers;  // set on the answer; content-type is text/plain unless given
+};
+
+// The query is kept. At most one of path and prefix; neither keeps the path.
+struct RedirectTarget {
+  std::string scheme;                 // "http" | "https"; empty keeps it
+  std::string host;                   // host or host:port; empty keeps it
+  std::string path;                   // replaces the whole path
+  std::optional<std::string> prefix;  // replaces what path.prefix matched
+  std::uint16_t status = 302;         // 301 | 302 | 303 | 307 | 308
+};
+
+using RouteTarget = std::variant<ClusterTarget, WeightedTarget, DirectTarget, RedirectTarget>;
+
+struct HostRewrite {
+  // kCluster: the endpoint's configured name or address.
+  enum class Kind : std::uint8_t { kKeep, kCluster, kLiteral };
+
+  Kind kind = Kind::kKeep;
+  std::string literal;  // kLiteral: host or host:port
+};
+
+// At most one of prefix and regex.
+struct Rewrite {
+  std::optional<std::string> prefix;  // replaces what path.prefix or path.exact matched
+  std::string regex;                  // empty: none; replaces the first match within the path
+  std::string substitution;           // \0-\9 insert groups
+  HostRewrite host;
+  SourceLocation location;  // of the regex where there is one
+};
+
+// Applied in this order: remove, set, add. Names are lower-case.
+struct HeaderOps {
+  HeaderList set;                   // replaces all fields of that name
+  HeaderList add;                   // appends a field
+  std::vector<std::string> remove;  // drops all fields of that name
+};
+
+struct RouteLimits {
+  std::uint64_t max_request_bytes = 10 * 1024 * 1024;  // request body; beyond: 413; 0 no limit
+  std::uint64_t max_response_bytes = 0;  // response body; beyond: 502 or a reset; 0 no limit
+};
+
+enum class RetryOn : std::uint8_t {
+  kConnectFailure,       // no connection: nothing was sent
+  kResetBeforeResponse,  // the connection ended before a byte of the response
+  k429,
+  k500,
+  k502,
+  k503,
+  k504,
+};
+
+// A set of conditions; a request that may have been processed is retried only if idempotent anyway.
+class RetryOnSet {
+ public:
+  constexpr RetryOnSet() = default;
+  template <class... Conditions>
+  static constexpr RetryOnSet of(Conditions... conditions) {
+    RetryOnSet set;
+    (set.insert(conditions), ...);
+    return set;
+  }
+  constexpr void insert(RetryOn c) { bits_ = static_cast<std::uint16_t>(bits_ | bit(c)); }
+  constexpr bool contains(RetryOn c) const { return (bits_ & bit(c)) != 0; }
+  constexpr bool empty() const { return bits_ == 0; }
+  bool operator==(const RetryOnSet&) const = default;
+
+ private:
+  static constexpr unsigned bit(RetryOn c) { return 1U << static_cast<unsigned>(c); }
+  std::uint16_t bits_ = 0;
+};
+
+struct RetryBackoff {
+  Millis base{25};  // the n-th wait is drawn from [0, base * 2^n)
+  Millis max{250};  // and is never longer than this
+};
+
+struct RetryBudget {
+  Share percent =
+      Share::percent(20);  // retries in flight, relative to the cluster's requests in flight
+  std::uint32_t min = 3;   // always allowed, however few requests are in flight
+};
+
+struct RetryConfig {
+  RetryOnSet on = RetryOnSet::of(RetryOn::kConnectFailure, RetryOn::kResetBeforeResponse,
+                                 RetryOn::k502, RetryOn::k503, RetryOn::k504);
+  std::uint32_t num_retries = 2;          // tries after the first; 0 never retries
+  std::optional<Millis> per_try_timeout;  // to the response head of one try; nullopt none
+  RetryBackoff backoff;
+  RetryBudget budget;
+  std::uint64_t replay_buffer_bytes =
+      64 * 1024;  // a longer request body streams on and loses retry
+};
+
+struct RouteConfig {
+  std::string name;
+  RouteMatch match;
+  RouteTarget target;  // required
+  Rewrite rewrite;
+  HeaderOps request_headers;
+  HeaderOps response_headers;
+  RouteLimits limits;
+  std::optional<Millis> timeout;  // of the whole exchange, tries included; nullopt none
+  RetryConfig retry;
+  bool buffer_request = false;  // hold the whole request body before the first byte goes upstream
+  std::int32_t priority = 0;    // breaks ties between equally specific routes; higher first
+  SourceLocation location;
+  SourceLocation target_location;
+};
+
+struct Config {
+  std::vector<std::string> files;  // as named by the user; files[0] is the main one
+  std::uint32_t workers = 0;       // 0 is `auto`: the CPUs that the cgroup grants
+  AdminConfig admin;
+  AccessLogConfig access_log;
+  std::vector<Cidr> trusted_proxies;  // peers whose X-Forwarded-* and Forwarded are believed
+  ShutdownConfig shutdown;
+  std::vector<ListenerConfig> listeners;  // in the order of the file, names unique
+  std::vector<ClusterConfig> clusters;    // in the order of the file, names unique
+  std::vector<RouteConfig> routes;        // in the order of the file, names unique
+};
+
+}  // namespace weir
