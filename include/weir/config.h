@@ -175,7 +175,7 @@ struct RouteMatch {
   std::vector<ValueMatch> query;     // all must match
 };
 
-using HeaderList = std::vector<std::pair<std::string, std::string>>;
+using HeaderPairs = std::vector<std::pair<std::string, std::string>>;
 
 struct ClusterTarget {
   std::string cluster;
@@ -195,7 +195,7 @@ struct WeightedTarget {
 struct DirectTarget {
   std::uint16_t status = 200;
   std::string body;
-  HeaderList headers;  // set on the answer; content-type is text/plain unless given
+  HeaderPairs headers;  // set on the answer; content-type is text/plain unless given
 };
 
 // The query is kept. At most one of path and prefix; neither keeps the path.
@@ -228,8 +228,8 @@ struct Rewrite {
 
 // Applied in this order: remove, set, add. Names are lower-case.
 struct HeaderOps {
-  HeaderList set;                   // replaces all fields of that name
-  HeaderList add;                   // appends a field
+  HeaderPairs set;                   // replaces all fields of that name
+  HeaderPairs add;                   // appends a field
   std::vector<std::string> remove;  // drops all fields of that name
 };
 
