@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "net/socket.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "net/address.h"
+#include "net/socket_set.h"
+
+namespace weir::net {
+
+using Status = IoResult::Status;
+
+bool Socket::adopt(SocketSet& set, int fd, SocketHandler& handler) {
+  DCHECK(fd_ < 0);
+  handler_ = &handler;
+  flags_ = 0;
+  if (!set.add(*this, fd)) {
+    ::close(fd);
+    return false;
+  }
+  set_ = &set;
+  fd_ = fd;
+  return true;
+}
+
+IoResult Socket::recv(std::span<char> room) {
+  const ssize_t n = ::recv(fd_, room.data(), room.size(), 0);
+  if (n > 0) {
+    // Edge-triggered: a short read has emptied the queue, and new bytes are a new edge (epoll(7)).
+    // After the peer's FIN there is no new edge, so read on until the end is seen.
+    if (static_cast<size_t>(n) < room.size() && !peer_finished()) {
+      flags_ &= static_cast<uint8_t>(~kReadable);
+    }
+    return {Status::kOk, 0, static_cast<size_t>(n)};
+  }
+  if (n == 0) return {Status::kEof, 0, 0};
+  if (errno == EAGAIN || errno == EINTR) {
+    if (errno == EAGAIN) flags_ &= static_cast<uint8_t>(~kReadable);
+    return {Status::kAgain, 0, 0};
+  }
+  return {Status::kError, errno, 0};
+}
+
+IoResult Socket::send(std::span<const iovec> pieces, bool more_follows) {
+  msghdr message{};
+  message.msg_iov = const_cast<iovec*>(pieces.data());
+  message.msg_iovlen = pieces.size();
+  const ssize_t n = ::sendmsg(fd_, &message, MSG_NOSIGNAL | (more_follows ? MSG_MORE : 0));
+  if (n >= 0) {
+    size_t wanted = 0;
+    for (const iovec& piece : pieces) wanted += piece.iov_len;
+    if (static_cast<size_t>(n) < wanted) flags_ &= static_cast<uint8_t>(~kWritable);
+    return {Status::kOk, 0, static_cast<size_t>(n)};
+  }
+  if (errno == EAGAIN || errno == EINTR) {
+    if (errno == EAGAIN) flags_ &= static_cast<uint8_t>(~kWritable);
+    return {Status::kAgain, 0, 0};
+  }
+  return {Status::kError, errno, 0};
+}
+
+IoResult Socket::splice_to_pipe(int pipe_write_end, size_t most) {
+  const ssize_t n =
+      ::splice(fd_, nullptr, pipe_write_end, nullptr, most, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+  if (n > 0) return {Status::kOk, 0, static_cast<size_t>(n)};
+  if (n == 0) return {Status::kEof, 0, 0};
+  // EAGAIN also means that the pipe is full: only the caller knows whether it was empty.
+  if (errno == EAGAIN || errno == EINTR) return {Status::kAgain, 0, 0};
+  return {Status::kError, errno, 0};
+}
+
+IoResult Socket::splice_from_pipe(int pipe_read_end, size_t most, bool more_follows) {
+  const ssize_t n =
+      ::splice(pipe_read_end, nullptr, fd_, nullptr, most,
+               SPLICE_F_MOVE | SPLICE_F_NONBLOCK | (more_follows ? SPLICE_F_MORE : 0));
+  if (n > 0) {
+    if (static_cast<size_t>(n) < most) flags_ &= static_cast<uint8_t>(~kWritable);
+    return {Status::kOk, 0, static_cast<size_t>(n)};
+  }
+  if (n < 0 && errno != EAGAIN && errno != EINTR) return {Status::kError, errno, 0};
+  flags_ &= static_cast<uint8_t>(~kWritable);
+  return {Status::kAgain, 0, 0};
+}
+
+void Socket::shutdown_write() { ::shutdown(fd_, SHUT_WR); }
+
+void Socket::close() {
+  if (fd_ < 0) return;
+  unlink();
+  set_->remove(*this);
+  ::close(fd_);
+  fd_ = -1;
+}
+
+void Socket::abort() {
+  if (fd_ < 0) return;
+  const linger now{1, 0};
+  ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+  close();
+}
+
+void Socket::wake() {
+  if (fd_ >= 0 && !linked()) set_->woken_.push_back(*this);
+}
+
+int Socket::take_error() {
+  int error = 0;
+  socklen_t length = sizeof error;
+  if (::getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &length) != 0) return errno;
+  return error;
+}
+
+int start_connect(const SocketAddress& address, uint32_t tcp_user_timeout_ms) {
+  const int fd = ::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -errno;
+  if (address.family() != AF_UNIX) {
+    const int on = 1;
+    ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (tcp_user_timeout_ms > 0) {
+      ::setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &tcp_user_timeout_ms,
+                   sizeof tcp_user_timeout_ms);
+    }
+  }
+  if (::connect(fd, address.raw(), address.length()) == 0 || errno == EINPROGRESS) return fd;
+  const int error = errno;
+  ::close(fd);
+  return -error;
+}
+
+namespace {
+
+// A socket file that nobody listens on any more is left over from a crash: only then is it removed.
+int bind_listener(int fd, const SocketAddress& address) {
+  if (::bind(fd, address.raw(), address.length()) == 0) return 0;
+  const int error = errno;
+  const auto* sun = reinterpret_cast<const sockaddr_un*>(address.raw());
+  if (error != EADDRINUSE || address.family() != AF_UNIX || sun->sun_path[0] == '\0') {
+    return error;
+  }
+  struct stat info {};
+  if (::stat(sun->sun_path, &info) != 0 || !S_ISSOCK(info.st_mode)) return error;
+  const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (probe < 0) return error;
+  const bool dead = ::connect(probe, address.raw(), address.length()) != 0 && errno == ECONNREFUSED;
+  ::close(probe);
+  if (!dead || ::unlink(sun->sun_path) != 0) return error;
+  return ::bind(fd, address.raw(), address.length()) == 0 ? 0 : errno;
+}
+
+}  // namespace
+
+int open_listener(const SocketAddress& address, bool reuse_port, int backlog) {
+  const int fd = ::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -errno;
+  const int on = 1;
+  if (address.family() != AF_UNIX) {
+    ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (reuse_port) ::setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+    // Accepted sockets inherit it: one system call less for each connection.
+    ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    // Linux would answer an IPv4 client on [::] too; an operator who lists both wants two.
+    if (address.family() == AF_INET6) {
+      ::setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+    }
+  }
+  int error = bind_listener(fd, address);
+  if (error == 0 && ::listen(fd, backlog) != 0) error = errno;
+  if (error == 0) return fd;
+  ::close(fd);
+  return -error;
+}
+
+}  // namespace weir::net

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "net/socket_set.h"
+
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <array>
+
+#include "base/check.h"
+
+namespace weir::net {
+namespace {
+
+// As many as a busy worker finds ready at once; more come with the next call, the set staying
+// ready.
+constexpr int kBatch = 256;
+
+}  // namespace
+
+SocketSet::SocketSet() : epoll_fd_(::epoll_create1(EPOLL_CLOEXEC)) { CHECK(epoll_fd_ >= 0); }
+
+SocketSet::~SocketSet() {
+  CHECK(used_ == 0);
+  ::close(epoll_fd_);
+}
+
+bool SocketSet::add(Socket& socket, int fd) {
+  if (free_ == kNoSlot) {
+    free_ = static_cast<uint32_t>(slots_.size());
+    slots_.push_back({nullptr, 0, kNoSlot});
+  }
+  const uint32_t index = free_;
+  Slot& slot = slots_[index];
+  epoll_event event{};
+  event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+  event.data.u64 = uint64_t{slot.generation} << 32 | index;
+  if (::epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &event) != 0) return false;
+  free_ = slot.next_free;
+  slot.socket = &socket;
+  socket.slot_ = index;
+  ++used_;
+  return true;
+}
+
+void SocketSet::remove(Socket& socket) {
+  Slot& slot = slots_[socket.slot_];
+  slot.socket = nullptr;
+  ++slot.generation;
+  slot.next_free = free_;
+  free_ = socket.slot_;
+  --used_;
+}
+
+void SocketSet::dispatch() {
+  std::array<epoll_event, kBatch> events;
+  const int n = ::epoll_wait(epoll_fd_, events.data(), kBatch, 0);
+  for (int i = 0; i < n; ++i) {
+    const epoll_event& event = events[static_cast<size_t>(i)];
+    const Slot& slot = slots_[static_cast<uint32_t>(event.data.u64)];
+    if (slot.socket == nullptr || slot.generation != event.data.u64 >> 32) continue;
+    Socket& socket = *slot.socket;
+    unsigned flags = socket.flags_;
+    if ((event.events & (EPOLLIN | EPOLLRDHUP)) != 0) flags |= Socket::kReadable;
+    if ((event.events & EPOLLOUT) != 0) flags |= Socket::kWritable;
+    if ((event.events & EPOLLRDHUP) != 0) flags |= Socket::kPeerFinished;
+    if ((event.events & (EPOLLERR | EPOLLHUP)) != 0) flags |= Socket::kFailed | Socket::kReadable;
+    socket.flags_ = static_cast<uint8_t>(flags);
+    socket.handler_->on_socket();
+  }
+  base::IntrusiveList<Socket> woken;
+  woken.splice_back(woken_);
+  while (Socket* socket = woken.pop_front()) socket->handler_->on_socket();
+}
+
+}  // namespace weir::net

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// The edge-triggered epoll set of one loop, itself one descriptor that the loop polls. It does not
+// own sockets. Events that are stale when their turn comes (the socket closed, the slot was reused
+// within the same batch) are told by a generation, as nginx does with its instance bit. One thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "net/socket.h"
+
+namespace weir::net {
+
+class SocketSet {
+ public:
+  SocketSet();
+  SocketSet(const SocketSet&) = delete;
+  SocketSet& operator=(const SocketSet&) = delete;
+  ~SocketSet();
+
+  int fd() const { return epoll_fd_; }
+  /// Handles one batch of events without waiting, then those sockets that asked to be woken.
+  void dispatch();
+  /// Whether a socket has asked to be woken since: the loop must not sleep.
+  bool has_woken() const { return !woken_.empty(); }
+  /// Sockets registered now; zero at exit, by test.
+  size_t size() const { return used_; }
+
+ private:
+  friend class Socket;
+  struct Slot {
+    Socket* socket = nullptr;
+    uint32_t generation = 0;
+    uint32_t next_free = 0;
+  };
+  static constexpr uint32_t kNoSlot = UINT32_MAX;
+
+  bool add(Socket& socket, int fd);
+  void remove(Socket& socket);
+
+  int epoll_fd_;
+  size_t used_ = 0;
+  uint32_t free_ = kNoSlot;
+  std::vector<Slot> slots_;
+  base::IntrusiveList<Socket> woken_;
+};
+
+}  // namespace weir::net
