@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// The methods that a route takes: a bit for each method that weir knows, and names for the others.
+// Names match byte for byte (RFC 9110, 9.1), and GET does not imply HEAD: what is not listed is not
+// taken. Immutable after compile; any thread.
+#pragma once
+
+#include <weir/message.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace weir::route {
+
+/// The method of that name; kOther if weir gives it no meaning of its own.
+Method method_of(std::string_view name);
+
+class MethodSet {
+ public:
+  static constexpr std::uint16_t kAll = 0xffff;
+
+  /// Every method.
+  MethodSet() = default;
+  /// Those named; every method if `names` is empty.
+  explicit MethodSet(const std::vector<std::string>& names);
+
+  bool any() const { return bits_ == kAll; }
+  /// Requires: `method` is method_of(text).
+  bool contains(Method method, std::string_view text) const {
+    if (method != Method::kOther || any()) return (bits_ & bit(method)) != 0;
+    return contains_other(text);
+  }
+  /// Bits of the known methods; kAll for every method.
+  std::uint16_t bits() const { return bits_; }
+  const std::vector<std::string>& others() const { return others_; }
+
+  static constexpr std::uint16_t bit(Method method) {
+    return static_cast<std::uint16_t>(1U << static_cast<unsigned>(method));
+  }
+
+ private:
+  bool contains_other(std::string_view text) const;
+
+  std::uint16_t bits_ = kAll;
+  std::vector<std::string> others_;
+};
+
+}  // namespace weir::route
