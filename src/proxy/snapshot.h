@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// One config, compiled: immutable and shared by all workers. Made on the config thread; a worker
+// holds it while it is current, exchanges hold only their route (see Worker::adopt). app/ keeps one
+// more reference until every worker has moved on, so that the config thread does the freeing.
+#pragma once
+
+#include <weir/config.h>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "proxy/listener.h"
+#include "route/table.h"
+#include "upstream/cluster.h"
+
+namespace weir::proxy {
+
+struct Snapshot {
+  uint64_t version = 0;  ///< Counts up with each published config, from 1.
+  std::shared_ptr<const Config> config;
+  std::unique_ptr<const route::Table> routes;
+  std::vector<std::shared_ptr<upstream::Cluster>> clusters;  ///< In the order of config->clusters.
+  std::vector<ListenerUse> listeners;                        ///< In the order of config->listeners.
+  /// Per route: indices into `clusters` of its target, in the target's order; empty for answers
+  /// that need none.
+  std::vector<std::vector<uint32_t>> route_clusters;
+};
+
+/// Resolves the targets of all routes. Requires: the config has been validated, so every name
+/// exists.
+std::vector<std::vector<uint32_t>> resolve_route_clusters(const Config& config);
+
+}  // namespace weir::proxy

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// What one worker counts. The worker writes, the control thread reads at scrape and sums over the
+// workers; no lock. Cluster counters live with the cluster (upstream/), not here.
+#pragma once
+
+#include <weir/error.h>
+
+#include <array>
+#include <cstddef>
+
+#include "base/counters.h"
+
+namespace weir::proxy {
+
+/// Of one listener on one worker. Survives reloads as long as the listener does.
+struct ListenerStats {
+  base::Counter connections_accepted;
+  base::Counter connections_refused;  ///< Over max_connections, or no descriptor left.
+  base::Gauge connections_active;
+  base::Gauge exchanges_active;
+  base::Counter requests;
+  std::array<base::Counter, 6> responses;  ///< By class: [1] 1xx ... [5] 5xx; [0] none was sent.
+  base::Counter bytes_received;            ///< Body bytes from clients.
+  base::Counter bytes_sent;                ///< Body bytes to clients.
+  base::LatencyHistogram duration;         ///< First byte of the head to the last of the answer.
+};
+
+struct WorkerStats {
+  /// Requests that weir answered or ended itself, by why.
+  std::array<base::Counter, static_cast<size_t>(ErrorCode::kCount)> failures;
+  base::Counter spliced_bytes;
+  base::Counter log_dropped;  ///< Access log lines that found the ring full.
+  base::Gauge exchanges_live;
+  base::Gauge downstream_connections_live;
+  base::Gauge upstream_connections_live;
+};
+
+}  // namespace weir::proxy

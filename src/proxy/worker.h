@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// One thread of the data path: its loop, its memory, its connections. Shared-nothing but for what
+// Snapshot and SharedListener say. Owns every downstream connection, idle upstream connection and
+// exchange of its thread, and is empty again when run() returns.
+//
+// Thread: the public part up to "own thread only" may be called from any thread; it posts. The rest
+// belongs to the thread in run().
+#pragma once
+
+#include <weir/clock.h>
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "base/account.h"
+#include "base/block.h"
+#include "base/log_ring.h"
+#include "base/rng.h"
+#include "http/date.h"
+#include "net/loop.h"
+#include "net/pipe_pool.h"
+#include "proxy/stats.h"
+
+namespace weir::upstream {
+class WorkerCluster;
+}
+
+namespace weir::proxy {
+
+struct Snapshot;
+class DownstreamConnection;
+class Exchange;
+class WorkerListener;
+
+struct WorkerOptions {
+  uint32_t index = 0;
+  uint64_t seed = 0;                    ///< For load balancing, jitter and ids.
+  base::LogRing* access_log = nullptr;  ///< Outlives the worker; its one writer is this worker.
+};
+
+class Worker {
+ public:
+  using Done = std::move_only_function<void()>;
+
+  Worker(const Clock& clock, WorkerOptions options);
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+  /// Requires: run() has returned.
+  ~Worker();
+
+  /// Serves until stop(); then closes what is left and returns. The thread's main.
+  void run();
+  /// Makes `snapshot` current: opens and closes acceptors by its listeners, keeps pools and
+  /// counters of what stays. `done` runs on this worker's thread when the old one is let go.
+  void adopt(std::shared_ptr<const Snapshot> snapshot, Done done);
+  /// Stops accepting; idle connections close, the others when their exchange ends. `empty` runs on
+  /// this worker's thread when the last connection is gone.
+  void drain(Done empty);
+  /// Ends run(): what is still open is reset.
+  void stop();
+
+  /// When the loop last turned (steady clock, ns): the control loop's proof of life. A loop that
+  /// has nothing to do still turns each 500 ms.
+  int64_t last_turn_ns() const { return last_turn_ns_.load(std::memory_order_relaxed); }
+  const WorkerStats& stats() const { return stats_; }
+  /// Bytes of blocks held by this worker's exchanges and connections.
+  int64_t accounted_bytes() const { return process_account_.held(); }
+
+  // ---- Own thread only.
+  net::Loop& loop() { return loop_; }
+  base::BlockPool& small_blocks() { return small_blocks_; }
+  base::BlockPool& large_blocks() { return large_blocks_; }
+  base::Account& process_account() { return process_account_; }
+  net::PipePool& pipes() { return pipes_; }
+  base::Rng& rng() { return rng_; }
+  http::DateCache& date() { return date_; }
+  WorkerStats& mutable_stats() { return stats_; }
+  base::LogRing* access_log() { return options_.access_log; }
+  uint32_t index() const { return options_.index; }
+  bool draining() const { return draining_; }
+  const Snapshot& snapshot() const { return *snapshot_; }
+  /// The worker's view of snapshot().clusters[index]; valid while an exchange holds a reference.
+  upstream::WorkerCluster& cluster(uint32_t cluster_index) { return *clusters_[cluster_index]; }
+
+  /// One read buffer for all connections: what is in it is parsed and sent, or copied, before the
+  /// loop goes on.
+  static constexpr size_t kReadBuffer = 64 * 1024;
+  char* read_buffer() { return read_buffer_.get(); }
+
+  Exchange* take_exchange(DownstreamConnection& owner);
+  void recycle_exchange(Exchange& exchange);
+  void connection_closed();
+
+ private:
+  struct Impl;
+  void adopt_now(std::shared_ptr<const Snapshot> snapshot);
+
+  WorkerOptions options_;
+  net::Loop loop_;
+  base::Account process_account_;
+  base::BlockPool small_blocks_;
+  base::BlockPool large_blocks_;
+  net::PipePool pipes_;
+  base::Rng rng_;
+  http::DateCache date_;
+  WorkerStats stats_;
+  std::unique_ptr<char[]> read_buffer_;
+  std::shared_ptr<const Snapshot> snapshot_;
+  std::vector<std::shared_ptr<upstream::WorkerCluster>> clusters_;
+  std::unique_ptr<Impl> impl_;
+  std::atomic<int64_t> last_turn_ns_{0};
+  bool draining_ = false;
+};
+
+}  // namespace weir::proxy
