@@ -10,6 +10,7 @@
 #include <memory>
 #include <vector>
 
+#include "proxy/access_log.h"
 #include "proxy/listener.h"
 #include "route/table.h"
 #include "upstream/cluster.h"
@@ -20,6 +21,7 @@ struct Snapshot {
   uint64_t version = 0;  ///< Counts up with each published config, from 1.
   std::shared_ptr<const Config> config;
   std::unique_ptr<const route::Table> routes;
+  std::unique_ptr<const AccessLogFormat> access_log;  ///< Null if it is off.
   std::vector<std::shared_ptr<upstream::Cluster>> clusters;  ///< In the order of config->clusters.
   std::vector<ListenerUse> listeners;                        ///< In the order of config->listeners.
   /// Per route: indices into `clusters` of its target, in the target's order; empty for answers
