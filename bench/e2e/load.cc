@@ -9,6 +9,7 @@
 //   --path /bytes/128   what to ask for            --host bench.test   the Host field
 //   --connections 64    how many                   --seconds 5         measured window
 //   --warmup 0.5        seconds before the window  --requests N        stop after N; no window
+//   --routes N          spread over N routes: host h<i % 1000>.bench.test, path /svc<i / 1000>/...
 //   --post BYTES        POST with that much body   --new               a connection a request
 //   --hold              open all, one request each, print, wait for stdin to end
 //   --watch PID,...     CPU time of these          --core 0            and business of this core
@@ -37,6 +38,10 @@ namespace {
 constexpr size_t kHeadLimit = 4096;
 constexpr uint64_t kMaxErrors = 1000;  // then the run is broken, not slow
 constexpr size_t kOpeningAtOnce = 16;  // --hold: so that the proxy needs few upstream connections
+constexpr size_t kRouteHosts = 1000;
+constexpr size_t kRouteVariants =
+    8192;  // different requests; more would measure this program's cache
+constexpr size_t kRouteStride = 7919;  // a prime: neighbours in time are strangers in the table
 constexpr unsigned kHardLimit = 300;   // seconds, whatever happens
 
 struct Options {
@@ -48,6 +53,7 @@ struct Options {
   double warmup = 0.5;
   uint64_t requests = 0;
   size_t post = 0;
+  size_t routes = 0;
   bool fresh = false;
   bool hold = false;
   std::string watch;
@@ -84,11 +90,7 @@ class Load {
  public:
   explicit Load(const Options& options)
       : options_(options), watch_(options.watch, options.core), connections_(options.connections) {
-    request_ = (options.post ? "POST " : "GET ") + options.path +
-               " HTTP/1.1\r\nHost: " + options.host + "\r\nUser-Agent: bench\r\nAccept: */*\r\n";
-    if (options.post) request_ += "Content-Length: " + std::to_string(options.post) + "\r\n";
-    if (options.fresh) request_ += "Connection: close\r\n";
-    request_ += "\r\n";
+    make_requests();
     if (options.post) make_body();
     address_.sin_family = AF_INET;
     address_.sin_port = htons(static_cast<uint16_t>(options.port));
@@ -187,10 +189,12 @@ class Load {
 
   bool send_request(Connection& c) {
     if (!c.head_sent) {
-      const ssize_t sent = send(c.fd, request_.data(), request_.size(),
-                                MSG_NOSIGNAL | (options_.post ? MSG_MORE : 0));
+      const std::string& request = requests_[next_];
+      if (++next_ == requests_.size()) next_ = 0;
+      const ssize_t sent =
+          send(c.fd, request.data(), request.size(), MSG_NOSIGNAL | (options_.post ? MSG_MORE : 0));
       if (sent < 0 && errno == EAGAIN) return true;
-      if (sent != static_cast<ssize_t>(request_.size())) return false;
+      if (sent != static_cast<ssize_t>(request.size())) return false;
       c.head_sent = true;
     }
     while (static_cast<size_t>(c.post_at) < options_.post) {
@@ -288,6 +292,25 @@ class Load {
     std::fflush(stdout);
   }
 
+  void make_requests() {
+    const size_t variants = options_.routes ? kRouteVariants : 1;
+    for (size_t i = 0; i < variants; ++i) {
+      std::string host = options_.host;
+      std::string path = options_.path;
+      if (options_.routes) {
+        const size_t route = i * kRouteStride % options_.routes;
+        host = "h" + std::to_string(route % kRouteHosts) + ".bench.test";
+        path = "/svc" + std::to_string(route / kRouteHosts) + path;
+      }
+      std::string request = (options_.post ? "POST " : "GET ") + path +
+                            " HTTP/1.1\r\nHost: " + host +
+                            "\r\nUser-Agent: bench\r\nAccept: */*\r\n";
+      if (options_.post) request += "Content-Length: " + std::to_string(options_.post) + "\r\n";
+      if (options_.fresh) request += "Connection: close\r\n";
+      requests_.push_back(request + "\r\n");
+    }
+  }
+
   void make_body() {
     body_ = memfd_create("post", MFD_CLOEXEC);
     const std::vector<char> bytes(options_.post, 'x');
@@ -297,7 +320,8 @@ class Load {
 
   const Options options_;
   const CpuWatch watch_;
-  std::string request_;
+  std::vector<std::string> requests_;
+  size_t next_ = 0;
   sockaddr_in address_{};
   int epoll_ = -1;
   int body_ = -1;
@@ -338,6 +362,8 @@ bool parse(int argc, char** argv, Options& o) {
       o.requests = std::strtoull(argv[i], nullptr, 10);
     } else if (key == "--post") {
       o.post = std::strtoul(argv[i], nullptr, 10);
+    } else if (key == "--routes") {
+      o.routes = std::strtoul(argv[i], nullptr, 10);
     } else if (key == "--watch") {
       o.watch = argv[i];
     } else if (key == "--core") {

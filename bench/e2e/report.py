@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Turns results into the markdown tables of bench/README.md.
+
+Used by run.py; also `report.py FILE` for one stored result, `report.py OLD NEW` to compare two."""
+
+import json
+import sys
+
+import scenarios
+
+# A row compares only where the peers' core was equally busy; further apart than this it is marked.
+BUSY_SLACK = 0.08
+
+
+def table(head, rows):
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+
+
+def mib(value):
+    return "%.1f" % (value / 1048576)
+
+
+def loaded_rows(name, peers):
+    busiest = max(p["median"]["busy"] for p in peers.values())
+    for peer, figures in peers.items():
+        m = figures["median"]
+        mark = "" if m["busy"] >= busiest - BUSY_SLACK else " *"
+        yield [name, peer, "%.2f" % m["cpu_us"], "%.2f" % m["cpu_us_spread"], "%.0f" % m["rps"],
+               "%d" % m["p50_us"], "%d" % m["p99_us"], mib(m["rss"]), mib(m["pss"]),
+               "%.0f %%%s" % (100 * m["busy"], mark), "%d" % m["errors"]]
+
+
+def cpu(results, scenario, peer):
+    try:
+        return results["scenarios"][scenario][peer]["median"]["cpu_us"]
+    except KeyError:
+        return None
+
+
+def verdict(value, target):
+    return "met" if value <= target else "MISSED by %.0f %%" % (100 * (value / target - 1))
+
+
+def ratio_rows(results):
+    for name, scenario in scenarios.LOADED.items():
+        weir = cpu(results, name, "weir")
+        against = {"floor": cpu(results, name, "floor"), "nginx": cpu(results, name, "nginx"),
+                   "small": cpu(results, "small", "weir")}
+        for other, base in against.items():
+            target = scenario.targets[other]
+            if weir and base and (target or other == "floor"):
+                value = weir / base
+                yield [name, "weir / " + (other if other != "small" else "weir small"), "%.2f" % value,
+                       "<= %.2f" % target if target else "", verdict(value, target) if target else ""]
+    one, two = cpu(results, "workers", "weir 1"), cpu(results, "workers", "weir 2")
+    if one and two:
+        yield ["workers", "two workers / one", "%.2f" % (two / one),
+               "<= %.2f" % scenarios.WORKERS_TARGET, verdict(two / one, scenarios.WORKERS_TARGET)]
+    yield from memory_rows(results["scenarios"])
+
+
+def memory_rows(measured):
+    start = measured.get("start", {}).get("weir")
+    if start:
+        yield ["start", "resident MiB", mib(start["rss"]), "< %s" % mib(scenarios.START_TARGET),
+               verdict(start["rss"], scenarios.START_TARGET)]
+    idle = measured.get("idle", {}).get("weir")
+    if idle:
+        yield ["idle", "bytes a connection", "%.0f" % idle["per_connection"],
+               "< %d" % scenarios.IDLE_TARGET, verdict(idle["per_connection"], scenarios.IDLE_TARGET)]
+
+
+def render(results):
+    measured = results["scenarios"]
+    m = results["machine"]
+    parts = ["commit %s, %s, %d cores, Linux %s, %s, %s, %s" % (
+        m["commit"], m["cpu"], m["cores"], m["kernel"], m["nginx"], m["haproxy"], m["time"])]
+    rows = [row for name, peers in measured.items() if name not in ("start", "idle") and peers
+            for row in loaded_rows(name, peers)]
+    if rows:
+        parts.append(table(["scenario", "proxy", "CPU us/request", "spread", "requests/s", "p50 us", "p99 us",
+                            "RSS MiB", "PSS MiB", "core busy", "errors"], rows))
+    if measured.get("start") or measured.get("idle"):
+        names = list(measured.get("start") or measured["idle"])
+        parts.append(table(["proxy", "RSS at start MiB", "PSS at start MiB", "idle connection bytes"], [
+            [n, *(mib(measured["start"][n][k]) if "start" in measured else "" for k in ("rss", "pss")),
+             "%.0f" % measured["idle"][n]["per_connection"] if "idle" in measured else ""]
+            for n in names]))
+    ratios = list(ratio_rows(results))
+    if ratios:
+        parts.append(table(["scenario", "what", "measured", "target", ""], ratios))
+    return "\n\n".join(parts)
+
+
+def compare(old, new):
+    rows = []
+    for name, peers in new["scenarios"].items():
+        for peer in peers:
+            before, after = cpu(old, name, peer), cpu(new, name, peer)
+            if before and after:
+                rows.append([name, peer, "%.2f" % before, "%.2f" % after, "%+.1f %%" % (100 * (after / before - 1))])
+    return table(["scenario", "proxy", old["machine"]["commit"], new["machine"]["commit"], "change"], rows)
+
+
+def main(paths):
+    results = []
+    for path in paths:
+        with open(path) as f:
+            results.append(json.load(f))
+    print(render(results[0]) if len(results) == 1 else compare(*results[:2]))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
