@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// What one worker counts for one cluster. The worker writes, the control thread reads and sums at
+// scrape. Shared by both, so that neither a reload nor a scrape under way can pull it from under
+// the other.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "base/counters.h"
+
+namespace weir::upstream {
+
+struct ClusterStats {
+  base::Counter requests;             ///< Admitted; an exchange counts once, however many tries.
+  base::Counter attempts;             ///< Tries at an endpoint.
+  base::Counter retries;              ///< Attempts after the first.
+  base::Counter retries_over_budget;  ///< Retries that the budget refused.
+  std::array<base::Counter, 5> responses;  ///< Final and interim heads by class: 1xx is [0].
+  base::Counter connects;                  ///< Connections established.
+  base::Counter connect_failures;
+  base::Counter resets;    ///< Connections that ended while a response was awaited or under way.
+  base::Counter timeouts;  ///< Responses that did not come, or stopped, in time.
+  base::Counter reused;    ///< Attempts on a pooled connection.
+  base::Counter refused;   ///< Requests refused by a limit, a state or for want of an endpoint.
+  base::Counter waited;    ///< Requests that waited for a connection place.
+  base::Counter bytes_sent;
+  base::Counter bytes_received;
+  base::Gauge waiting;  ///< Requests that wait now.
+  base::Gauge idle;     ///< Idle connections now.
+  base::LatencyHistogram connect_time;
+  base::LatencyHistogram response_time;  ///< From the first request byte to the response head.
+
+  void count_response(std::uint16_t status) {
+    if (status >= 100 && status < 600) responses[status / 100U - 1U].add();
+  }
+};
+
+}  // namespace weir::upstream

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// The endpoints of a cluster at one moment, with what picking among them needs, worked out once by
+// the control thread: draw order, rotation, hash table. Immutable; any thread. A worker holds one
+// by shared_ptr and looks for a newer one at each pick (Cluster::version).
+//
+// Members that can be picked come first: index < eligible(). Those of weight 0 follow; later, those
+// that a probe or an outlier rule has taken out join them.
+#pragma once
+
+#include <weir/config.h>
+#include <weir/error.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "upstream/endpoint.h"
+
+namespace weir::upstream {
+
+class EndpointSet {
+  struct Private {};
+
+ public:
+  struct Member {
+    std::shared_ptr<Endpoint> endpoint;
+    std::uint32_t weight = 0;
+    std::string zone;
+  };
+
+  /// A prime, as Maglev (Eisenbud et al. 2016, section 3.4) wants it, and the same for every number
+  /// of endpoints: a size that followed the number would reshuffle all keys when it changed.
+  static constexpr std::uint32_t kMaglevSize = 65'537;
+  /// Longest rotation; weights that need more are rounded.
+  static constexpr std::uint32_t kMaxRotation = 65'536;
+
+  /// `empty_reason`: what a request is told if nothing is eligible.
+  static std::shared_ptr<const EndpointSet> build(std::vector<Member> members, BalancePolicy policy,
+                                                  ErrorCode empty_reason = ErrorCode::kNoEndpoint);
+  EndpointSet(Private, std::vector<Member> members, ErrorCode empty_reason);
+
+  const std::vector<Member>& members() const { return members_; }
+  std::size_t eligible() const { return prefix_.size(); }
+  Endpoint& endpoint(std::size_t index) const { return *raw_[index]; }
+  /// The weight for picking: as configured, unless the sum had to be scaled into 32 bits.
+  std::uint32_t weight(std::size_t index) const {
+    return prefix_[index] - (index == 0 ? 0 : prefix_[index - 1]);
+  }
+  std::uint32_t total_weight() const { return prefix_.empty() ? 0 : prefix_.back(); }
+  /// All eligible weights are the same.
+  bool uniform() const { return uniform_; }
+  /// The eligible member whose share of [0, total_weight()) holds `point`.
+  std::size_t at(std::uint32_t point) const;
+  /// The first point of a member's share.
+  std::uint32_t start_of(std::size_t index) const { return index == 0 ? 0 : prefix_[index - 1]; }
+
+  /// Indices in the order of a smooth weighted rotation; empty unless the policy is kRoundRobin.
+  std::span<const std::uint32_t> rotation() const { return rotation_; }
+  /// kMaglevSize indices; empty unless the policy is kMaglev.
+  std::span<const std::uint16_t> maglev() const { return maglev_; }
+  ErrorCode empty_reason() const { return empty_reason_; }
+
+ private:
+  void sum_weights();
+
+  std::vector<Member> members_;
+  std::vector<Endpoint*> raw_;         ///< Of the eligible members.
+  std::vector<std::uint32_t> prefix_;  ///< Running sums of the eligible weights.
+  std::vector<std::uint32_t> rotation_;
+  std::vector<std::uint16_t> maglev_;
+  ErrorCode empty_reason_;
+  bool uniform_ = true;
+};
+
+}  // namespace weir::upstream

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+// One worker's view of one cluster: what an exchange uses. It notices what the control thread
+// publishes, picks endpoints, and finds or admits connections.
+//
+// An exchange: admit() -> pick() -> lease() -> connection in use -> give_back(), or the connection
+// closes. A retry: try_retry() if the budget has a say, then pick() with what was tried.
+//
+// Lifetime: owned by WorkerClusters, which keeps it while a permit names it. Thread: its worker.
+#pragma once
+
+#include <weir/config.h>
+#include <weir/error.h>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "base/intrusive_list.h"
+#include "base/rng.h"
+#include "net/timer_wheel.h"
+#include "upstream/balancer.h"
+#include "upstream/cluster.h"
+#include "upstream/cluster_stats.h"
+#include "upstream/permits.h"
+#include "upstream/pool.h"
+#include "upstream/worker_port.h"
+
+namespace weir::net {
+class Loop;
+}
+
+namespace weir::upstream {
+
+/// One worker's half of an endpoint.
+class WorkerEndpoint {
+ public:
+  WorkerEndpoint(WorkerCluster& cluster, std::shared_ptr<Endpoint> shared)
+      : cluster_(cluster), shared_(std::move(shared)) {}
+  WorkerEndpoint(const WorkerEndpoint&) = delete;
+  WorkerEndpoint& operator=(const WorkerEndpoint&) = delete;
+
+  Endpoint& shared() const { return *shared_; }
+  const net::SocketAddress& address() const { return shared_->address; }
+  const std::string& text() const { return shared_->text; }
+  const std::string& host() const { return shared_->host; }
+  WorkerCluster& cluster() const { return cluster_; }
+
+ private:
+  friend class WorkerCluster;
+  friend class IdlePool;
+  friend void give_back(WorkerEndpoint&, HoldKind);
+  friend void give_back(WorkerEndpoint&, ConnectionKind);
+
+  WorkerCluster& cluster_;
+  const std::shared_ptr<Endpoint> shared_;
+  base::IntrusiveList<PoolEntry, ByEndpoint> idle_;  ///< Most recently used first.
+  std::uint32_t users_ = 0;                          ///< Permits that name it.
+  bool gone_ = false;                                ///< The cluster has it no more.
+};
+
+/// A request that waits for a connection place; a member of whoever waits. Destroying it cancels.
+class PlaceWaiter : public base::ListLink<> {
+ public:
+  PlaceWaiter() = default;
+  virtual ~PlaceWaiter() { cancel(); }
+  bool waiting() const { return linked(); }
+  void cancel();
+  /// There may be a place: call lease() again, now, with the same waiter. Called by the loop only.
+  virtual void on_place() = 0;
+
+ private:
+  friend class WorkerCluster;
+  WorkerCluster* cluster_ = nullptr;
+};
+
+/// What lease() came to; exactly one is set, or neither: then the waiter waits.
+struct LeaseOffer {
+  PoolEntry* reused = nullptr;  ///< A pooled connection, the caller's now.
+  ConnectionPermit connect;     ///< Leave to open a new one.
+  bool waits() const { return reused == nullptr && !connect; }
+};
+
+class WorkerCluster {
+ public:
+  /// `loop` outlives it. `seed` differs between workers.
+  WorkerCluster(net::Loop& loop, std::shared_ptr<Cluster> shared, std::uint64_t seed);
+  WorkerCluster(const WorkerCluster&) = delete;
+  WorkerCluster& operator=(const WorkerCluster&) = delete;
+  /// Requires: !in_use(). Idle connections are closed.
+  ~WorkerCluster();
+
+  /// Counts a request in. Errors: kNoEndpoint (drain, maint, none eligible), kDnsFailure,
+  /// kClusterRequestsFull.
+  Result<RequestPermit> admit();
+  /// An endpoint for the next attempt; one that was tried comes again only when all have been.
+  /// `hash` counts for maglev only. Errors: kNoEndpoint, kDnsFailure.
+  Result<EndpointHold> pick(std::uint64_t hash = 0, std::span<const Endpoint* const> tried = {});
+  /// A place in the retry budget; an empty permit if it is used up.
+  RetryPermit try_retry(const RetryBudget& budget);
+
+  /// A pooled connection, or leave to open one, or `waiter` waits in turn and on_place() comes.
+  /// Errors: kClusterPendingFull; kClusterConnectionsFull where nobody may wait at all.
+  Result<LeaseOffer> lease(WorkerEndpoint& endpoint, PlaceWaiter& waiter);
+  /// A connection that can carry another request. Closed instead of kept where the pool says so.
+  void give_back(PoolEntry& entry);
+  void close_idle() { pool_.close_all(); }
+
+  const std::string& name() const { return shared_->name(); }
+  /// As last published. Valid until the next call of admit() or pick(): copy what must last.
+  const ClusterConfig& config() const { return *published_.config; }
+  Cluster& shared() const { return *shared_; }
+  ClusterStats& stats() { return *stats_; }
+  std::size_t idle() const { return pool_.size(); }
+  /// A permit or a waiter names it.
+  bool in_use() const { return users_ != 0 || !waiters_.empty(); }
+  /// Looks for what was published since.
+  void refresh() {
+    if (shared_->version() != published_.version) adopt_published();
+  }
+
+ private:
+  friend class PlaceWaiter;
+  friend class WorkerPort;
+  friend void weir::upstream::give_back(WorkerCluster&, RequestKind);
+  friend void weir::upstream::give_back(WorkerCluster&, RetryKind);
+  friend void weir::upstream::give_back(WorkerEndpoint&, HoldKind);
+  friend void weir::upstream::give_back(WorkerEndpoint&, ConnectionKind);
+
+  void adopt_published();
+  void sweep_endpoints();
+  bool take_place();
+  ConnectionPermit permit_for(WorkerEndpoint& endpoint);
+  Result<LeaseOffer> enqueue(PlaceWaiter& waiter);
+  void dequeue(PlaceWaiter& waiter);
+  void serve_waiters();
+  void on_place_granted(ConnectionPlace place);
+  void on_idle_timer();
+  void arm_idle_timer();
+
+  net::Loop& loop_;
+  const std::shared_ptr<Cluster> shared_;
+  const std::shared_ptr<ClusterStats> stats_;
+  const std::shared_ptr<WorkerPort> port_;
+  Cluster::Published published_;
+  base::Rng rng_;
+  Balancer balancer_;
+  std::unordered_map<const Endpoint*, std::unique_ptr<WorkerEndpoint>> endpoints_;
+  std::vector<WorkerEndpoint*>
+      by_index_;  ///< In the order of the published set's eligible members.
+  base::IntrusiveList<PlaceWaiter> waiters_;
+  IdlePool pool_;
+  net::Timer idle_timer_;
+  std::uint32_t users_ = 0;
+  std::uint32_t granted_ = 0;  ///< Places handed over and not used yet.
+};
+
+}  // namespace weir::upstream
