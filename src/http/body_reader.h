@@ -85,14 +85,15 @@ class BodyReader {
   bool step_extension(char c);
   bool step_trailer(char c);
   bool keep_trailer(char c);
-  bool finish_trailers();
+  void finish_trailers();
 
   uint64_t remaining_ = 0;
   base::Arena* arena_ = nullptr;
   char* trailer_text_ = nullptr;
   HeaderList trailers_;
-  uint32_t trailer_capacity_ = 0;
+  uint16_t trailer_capacity_ = 0;
   uint16_t trailer_size_ = 0;
+  uint8_t trailer_lines_ = 0;
   uint16_t extension_bytes_ = 0;  // over the whole body: cheap chunks may not carry dear extensions
   uint8_t digits_ = 0;
   BodyFraming::Kind kind_ = BodyFraming::Kind::kNone;

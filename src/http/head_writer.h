@@ -28,6 +28,8 @@ class HeadWriter {
   void chunked();
   /// The empty line.
   void finish();
+  /// Bytes that are well-formed already.
+  void raw(std::string_view text);
 
   size_t size() const { return static_cast<size_t>(at_ - begin_); }
   std::string_view text() const { return {begin_, size()}; }

@@ -18,6 +18,9 @@ std::string_view header_name(HeaderId id);
 /// Equal without regard to ASCII case.
 bool iequals(std::string_view a, std::string_view b);
 
+/// Whether a field name is one of the X-Forwarded-* family, known or not.
+bool is_x_forwarded(std::string_view name);
+
 /// Fields that every intermediary removes before it forwards (RFC 9110, 7.6.1).
 bool is_hop_by_hop(HeaderId id);
 
