@@ -23,6 +23,8 @@
 
 namespace weir::proxy {
 
+class LogLine;
+
 class AccessLogFormat {
  public:
   /// The error is a sentence that names the unknown or broken field and the known ones.
@@ -47,16 +49,15 @@ class AccessLogFormat {
   struct Piece {
     uint32_t text_begin = 0;  ///< Into texts_.
     uint32_t text_size = 0;
-    uint8_t field = 0;  ///< Index into the table of fields; kNoField: text only.
-    bool quoted = false;
+    uint8_t field = 0;  ///< Index into the table of fields; 255: text only.
   };
-  class Line;
+  static constexpr size_t kWhole = SIZE_MAX;  ///< No text is cut.
 
   AccessLogFormat() = default;
   void add(std::string_view text, uint8_t field);
   void compile_json();
   std::expected<void, std::string> compile_template(std::string_view text);
-  bool write(const AccessRecord& record, size_t longest, Line& line) const;
+  bool write(const AccessRecord& record, size_t longest, LogLine& line) const;
 
   bool off_ = false;
   bool json_ = false;
