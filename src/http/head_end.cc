@@ -5,37 +5,10 @@
 
 #include "http/head.h"
 #include "http/limits.h"
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
+#include "http/scan.h"
 
 namespace weir::http {
 namespace {
-
-bool is_control(char c) {
-  auto u = static_cast<unsigned char>(c);
-  return (u < 0x20 && u != '\t') || u == 0x7f;
-}
-
-/// The first control byte other than HTAB in [from, end), or `end`.
-size_t find_control(const char* bytes, size_t from, size_t end) {
-#ifdef __SSE2__
-  // Sixteen bytes a step: a browser's head has some 700, and a table look-up costs a cycle each.
-  const __m128i last_control = _mm_set1_epi8(0x1f);
-  const __m128i tab = _mm_set1_epi8('\t');
-  const __m128i del = _mm_set1_epi8(0x7f);
-  for (; from + 16 <= end; from += 16) {
-    __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes + from));
-    __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(block, last_control), block);
-    __m128i bad =
-        _mm_or_si128(_mm_andnot_si128(_mm_cmpeq_epi8(block, tab), low), _mm_cmpeq_epi8(block, del));
-    int mask = _mm_movemask_epi8(bad);
-    if (mask != 0) return from + static_cast<size_t>(__builtin_ctz(static_cast<unsigned>(mask)));
-  }
-#endif
-  while (from < end && !is_control(bytes[from])) ++from;
-  return from;
-}
 
 struct Scan {
   std::string_view bytes;  // cut to the limits: nothing past them is looked at
@@ -71,8 +44,18 @@ struct Scan {
     return size_t{0};
   }
 
+  /// Whether an ordinary line ends at `at`: CR LF and then the first byte of a field.
+  bool plain_line_end(size_t at) const {
+    return at + 2 < bytes.size() && at > start && bytes[at] == '\r' && bytes[at + 1] == '\n' &&
+           static_cast<unsigned char>(bytes[at + 2]) > ' ';
+  }
+
   Result<size_t> run(size_t from) const {
     while ((from = find_control(bytes.data(), from, bytes.size())) < bytes.size()) {
+      if (plain_line_end(from)) {
+        from += 2;
+        continue;
+      }
       Result<size_t> found = control(from);
       if (!found || *found > 0) return found;
       ++from;

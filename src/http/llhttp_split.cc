@@ -3,7 +3,7 @@
 
 #include <llhttp.h>
 
-#include <algorithm>
+#include "http/scan.h"
 
 namespace weir::http {
 namespace {
@@ -121,7 +121,7 @@ Result<void> split_response(std::string_view head, std::string_view& reason, Hea
 Result<HeaderList> make_header_list(std::string_view text, const HeadLimits& limits,
                                     MessageKind kind, base::Arena& arena) {
   // Lines but the first and the empty one.
-  auto lines = static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));
+  size_t lines = count_lines(text);
   size_t fields = lines < 2 ? 0 : lines - 2;
   if (fields > limits.max_headers) {
     return fail(kind == MessageKind::kRequest ? ErrorCode::kTooManyHeaders

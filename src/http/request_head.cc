@@ -90,7 +90,9 @@ Result<void> set_path_and_query(std::string_view text, base::Arena& arena, Reque
   out.has_query = mark != text.npos;
   out.query = out.has_query ? text.substr(mark + 1) : std::string_view{};
   if (!is_valid_query(out.query)) return fail(ErrorCode::kBadTarget, "byte not allowed in a query");
-  Result<std::string_view> path = normalise_path(text.substr(0, mark), arena);
+  std::string_view raw = text.substr(0, mark);
+  // Empty only in absolute-form, where it means "/" (RFC 9112, 3.2.1).
+  Result<std::string_view> path = normalise_path(raw.empty() ? "/" : raw, arena);
   if (!path) return std::unexpected(path.error());
   out.path = *path;
   return {};
@@ -110,12 +112,10 @@ Result<void> parse_absolute_form(std::string_view target, base::Arena& arena, Re
   Result<void> authority = set_authority(rest.substr(0, end), arena, out);
   if (!authority) return authority;
   rest.remove_prefix(end);
-  if (!rest.starts_with('/')) {
-    // RFC 9112, 3.2.1 and 3.2.4: an empty path is "/", for OPTIONS without a query it is "*".
-    bool asterisk = out.method == Method::kOptions && rest.empty();
-    Result<void> query = set_path_and_query(rest, arena, out);
-    out.path = asterisk ? "*" : "/";
-    return query;
+  // RFC 9112, 3.2.4: OPTIONS with neither path nor query asks about the server itself.
+  if (out.method == Method::kOptions && rest.empty()) {
+    out.path = "*";
+    return {};
   }
   return set_path_and_query(rest, arena, out);
 }
