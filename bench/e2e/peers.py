@@ -4,7 +4,9 @@
 Fair means: one worker, keep-alive to the origin with room for every client, no log (except where the
 log is the scenario), no temporary files on disk, splicing where the peer has it."""
 
+import ctypes
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -14,6 +16,8 @@ from proc import process_tree
 # Clients at most in any scenario; the upstream pools must hold as many.
 POOL = 1024
 ROUTE_HOSTS = 1000
+PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None)
 
 
 class PeerFailed(Exception):
@@ -24,6 +28,12 @@ def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+def prepare(cores):
+    """In the child before exec: pin it, and let it end should this script be killed."""
+    os.sched_setaffinity(0, cores)
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def accepts(port):
@@ -43,7 +53,7 @@ class Program:
         with open(log_path, "wb") as log:
             self.child = subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                preexec_fn=lambda: os.sched_setaffinity(0, cores))
+                preexec_fn=lambda: prepare(cores))
         deadline = time.monotonic() + wait
         while not accepts(port):
             if self.child.poll() is not None or time.monotonic() > deadline:
@@ -109,8 +119,8 @@ def weir_command(tools, directory, port, origin_port, settings):
     return [tools["weir"], "run", "-c", path]
 
 
-# Buffers hold a 64 KiB answer (the default 8 x 4 KiB makes nginx read it in pieces); requests stream,
-# as they do through everybody else here.
+# Requests stream, as they do through everybody else here. Buffers are nginx's defaults (8 x 4 KiB);
+# "nginx-64k" is the same with buffers that hold a 64 KiB answer, at that much memory a connection.
 NGINX = """\
 user root; daemon off; worker_processes 1; worker_rlimit_nofile 20000;
 pid {directory}/nginx.pid; error_log stderr crit;
@@ -132,14 +142,19 @@ http {{
   server {{ listen 127.0.0.1:{port} backlog=4096; location / {{ proxy_pass http://origin; }} }}
 }}
 """
-NGINX_BUFFERS = "proxy_buffer_size 16k; proxy_buffers 8 64k; proxy_busy_buffers_size 128k;"
+NGINX_LARGE_BUFFERS = ("proxy_buffer_size 16k; proxy_buffers 8 64k; proxy_busy_buffers_size 128k; "
+                       "client_body_buffer_size 64k;")
 
 
-def nginx_command(tools, directory, port, origin_port, settings):
+def nginx_command(tools, directory, port, origin_port, settings, buffers=""):
     log = "%s/access.log bench buffer=64k flush=1s" % directory if settings.get("log") else "off"
     config = NGINX.format(directory=directory, log=log, origin_port=origin_port, port=port, pool=POOL,
-                          buffers=settings.get("nginx_buffers", NGINX_BUFFERS))
+                          buffers=buffers)
     return [tools["nginx"], "-p", directory, "-c", write(os.path.join(directory, "nginx.conf"), config)]
+
+
+def nginx_large_command(*args):
+    return nginx_command(*args, buffers=NGINX_LARGE_BUFFERS)
 
 
 HAPROXY = """\
@@ -168,7 +183,7 @@ def haproxy_command(tools, directory, port, origin_port, settings):
 
 
 COMMANDS = {"floor": relay_command, "weir": weir_command, "nginx": nginx_command,
-            "haproxy": haproxy_command}
+            "nginx-64k": nginx_large_command, "haproxy": haproxy_command}
 
 
 def start(peer, tools, directory, origin_port, settings, cores):

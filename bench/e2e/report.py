@@ -46,10 +46,11 @@ def ratio_rows(results):
     for name, scenario in scenarios.LOADED.items():
         weir = cpu(results, name, "weir")
         against = {"floor": cpu(results, name, "floor"), "nginx": cpu(results, name, "nginx"),
+                   "nginx-64k": cpu(results, name, "nginx-64k"),
                    "small": cpu(results, "small", "weir")}
         for other, base in against.items():
-            target = scenario.targets[other]
-            if weir and base and (target or other == "floor"):
+            target = scenario.targets.get(other)
+            if weir and base and (target or other in ("floor", "nginx-64k")):
                 value = weir / base
                 yield [name, "weir / " + (other if other != "small" else "weir small"), "%.2f" % value,
                        "<= %.2f" % target if target else "", verdict(value, target) if target else ""]

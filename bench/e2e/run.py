@@ -11,6 +11,7 @@ import os
 import platform
 import resource
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -32,7 +33,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 def parse_arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--scenario", action="append", choices=scenarios.NAMES, help="only these (repeatable)")
-    p.add_argument("--peer", action="append", choices=scenarios.ALL, help="only these (repeatable)")
+    p.add_argument("--peer", action="append", choices=scenarios.BODIES, help="only these (repeatable)")
     p.add_argument("--rounds", type=int, default=5)
     p.add_argument("--seconds", type=float, default=3.0, help="measured window of a round")
     p.add_argument("--build", default=os.path.join(ROOT, "out", "bench"), help="build tree")
@@ -49,6 +50,7 @@ def find_tools(args):
     tools["floor"] = tools["relay"]
     for name in ("nginx", "haproxy"):
         tools[name] = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin")
+    tools["nginx-64k"] = tools["nginx"]
     return tools
 
 
@@ -57,9 +59,9 @@ class Bench:
         self.args = args
         self.tools = tools
         self.directory = directory
-        self.present = [p for p in args.peer or scenarios.ALL
-                        if tools[p] and os.access(tools[p], os.X_OK)]
-        for peer in set(args.peer or scenarios.ALL) - set(self.present):
+        wanted = args.peer or scenarios.BODIES
+        self.present = [p for p in wanted if tools[p] and os.access(tools[p], os.X_OK)]
+        for peer in set(wanted) - set(self.present):
             print("not there, left out: %s" % peer)
         port = peers.free_port()
         self.origin = peers.Program([tools["origin"], str(port)], port, LOAD_CORES,
@@ -76,7 +78,7 @@ class Bench:
     def load(self, program, arguments, cores=LOAD_CORES):
         out = subprocess.run(self.load_command(program, arguments), stdin=subprocess.DEVNULL,
                              stdout=subprocess.PIPE, timeout=120,
-                             preexec_fn=lambda: os.sched_setaffinity(0, cores))
+                             preexec_fn=lambda: peers.prepare(cores))
         if not out.stdout:
             raise peers.PeerFailed("the load generator died (exit %d)" % out.returncode)
         figures = json.loads(out.stdout)
@@ -122,7 +124,7 @@ class Bench:
 
     def memory_at_start(self):
         taken = {}
-        for peer in self.present:
+        for peer in (p for p in scenarios.ALL if p in self.present):
             program = self.start(peer)
             time.sleep(0.5)
             taken[peer] = proc.memory(program.pids())
@@ -132,7 +134,7 @@ class Bench:
     def idle(self):
         count = scenarios.IDLE_CONNECTIONS
         taken = {}
-        for peer in self.present:
+        for peer in (p for p in scenarios.ALL if p in self.present):
             program = self.start(peer)
             try:
                 self.load(program, ["--connections", "16", "--requests", "2000"])
@@ -147,7 +149,7 @@ class Bench:
     def hold(self, program, count):
         holder = subprocess.Popen(self.load_command(program, ["--connections", str(count), "--hold"]),
                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                  preexec_fn=lambda: os.sched_setaffinity(0, LOAD_CORES))
+                                  preexec_fn=lambda: peers.prepare(LOAD_CORES))
         try:
             answer = json.loads(holder.stdout.readline() or "{}")
             if answer.get("errors", 1):
@@ -212,6 +214,7 @@ def main():
         sys.exit("two cores are needed: one for the proxy, one for origin and load")
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     tools = find_tools(args)
     os.sched_setaffinity(0, LOAD_CORES)
     results = {"machine": machine(tools), "scenarios": {}}

@@ -15,6 +15,7 @@
 """
 
 ALL = ("floor", "weir", "nginx", "haproxy")
+BODIES = ("floor", "weir", "nginx", "nginx-64k", "haproxy")  # where buffer sizes decide
 
 
 class Scenario:
@@ -29,9 +30,9 @@ class Scenario:
 LOADED = {
     "small": Scenario("--connections 64 --path /bytes/128", floor=1.20, nginx=0.85),
     "busy": Scenario("--connections 512 --path /bytes/128", floor=1.25, nginx=0.75),
-    "big": Scenario("--connections 64 --path /bytes/65536", floor=0.90, nginx=0.50),
-    "huge": Scenario("--connections 16 --path /bytes/4194304", floor=0.90, nginx=0.90),
-    "upload": Scenario("--connections 16 --post 1048576", floor=0.90, nginx=0.90),
+    "big": Scenario("--connections 64 --path /bytes/65536", BODIES, floor=0.90, nginx=0.50),
+    "huge": Scenario("--connections 16 --path /bytes/4194304", BODIES, floor=0.90, nginx=0.90),
+    "upload": Scenario("--connections 16 --post 1048576", BODIES, floor=0.90, nginx=0.90),
     "newconn": Scenario("--connections 64 --path /bytes/128 --new", nginx=0.90),
     "routes": Scenario("--connections 64 --path /bytes/128 --routes 100000", peers=("weir",),
                        settings={"routes": 100000}, small=1.10),
