@@ -9,7 +9,6 @@
 
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "route/table.h"
@@ -38,20 +37,5 @@ struct Explanation {
 Explanation explain(const Table& table, const RequestHead& head);
 /// The explanation for people, lines ending in '\n'.
 std::string to_text(const Table& table, const Explanation& explanation);
-
-/// One place of a route in the computed order; a route with several hosts has several.
-struct OrderRow {
-  std::uint32_t index = 0;  ///< Of the route.
-  std::string host;         ///< "api.example.com", "*.example.com" or "*"
-  std::string path;         ///< "exact /a", "regex ^/b$" or "prefix /c"
-  std::string conditions;   ///< "GET,POST header x-a=1 query q"; empty for none
-  std::int32_t priority = 0;
-};
-
-/// All places in the order in which they are tried (for hosts that exclude each other: in the order
-/// of the file).
-std::vector<OrderRow> order(const Table& table);
-/// The order as a table for people, lines ending in '\n'.
-std::string print_order(const Table& table);
 
 }  // namespace weir::route

@@ -24,11 +24,15 @@ struct HeaderOpsPlace {
   std::string_view key;  ///< "routes.blue.headers.request"
 };
 
+/// False, and an error in `diagnostics`, if that field may not be set, added or removed: a name
+/// that is no token, a value with control characters, Host (rewrite.host is the way), Expect,
+/// framing (content-length, transfer-encoding, trailer) or hop-by-hop fields.
+bool check_header_op(std::string_view name, std::string_view value, const HeaderOpsPlace& place,
+                     config::Diagnostics& diagnostics);
+
 class CompiledHeaderOps {
  public:
-  /// False, and at least one error in `diagnostics`, if an operation may not be done: a name that
-  /// is no token, a value with control characters, Host (rewrite.host is the way), framing
-  /// (content-length, transfer-encoding, trailer) or hop-by-hop fields.
+  /// False, and at least one error in `diagnostics`, if check_header_op() refuses one.
   bool compile(const HeaderOps& config, const HeaderOpsPlace& place,
                config::Diagnostics& diagnostics);
 
@@ -44,8 +48,6 @@ class CompiledHeaderOps {
     Kind kind;
     Header header;
   };
-  bool compile_one(Kind kind, std::string_view name, std::string_view value,
-                   const HeaderOpsPlace& place, config::Diagnostics& diagnostics);
 
   std::vector<Op> ops_;
 };

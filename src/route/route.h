@@ -75,6 +75,7 @@ class Route {
  private:
   bool compile_patterns(config::Diagnostics& diagnostics);
   bool compile_conditions(config::Diagnostics& diagnostics);
+  bool check_paths(config::Diagnostics& diagnostics) const;
   bool compile_header_ops(config::Diagnostics& diagnostics);
 
   const RouteConfig config_;

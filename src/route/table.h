@@ -51,7 +51,7 @@ class Table {
     std::uint32_t index = 0;                 ///< Of the route; for share().
     ErrorCode reason = ErrorCode::kNoRoute;  ///< Without a route: kNoRoute, or kMethodNotAllowed if
                                              ///< only the method stood in the way.
-    std::string_view allow;  ///< For kMethodNotAllowed: the value of Allow.
+    std::string_view allow;                  ///< For kMethodNotAllowed: the value of Allow.
   };
   /// Requires: host is lower case without port, path is normalised. Allocates in `arena`, and only
   /// for `allow` and for query values that a regex reads.
@@ -68,6 +68,7 @@ class Table {
 
  private:
   Table();
+  void refuse_method(const RequestHead& head, base::Arena& arena, Match& found) const;
 
   std::vector<std::shared_ptr<const Route>> routes_;
   std::unique_ptr<const PathIndex> paths_;
