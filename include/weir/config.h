@@ -89,6 +89,7 @@ struct HashOn {
 
   Kind kind = Kind::kNone;  // kNone: at random, request by request
   std::string header;       // kHeader: lower-case name
+  bool operator==(const HashOn&) const = default;
 };
 
 struct EndpointConfig {
@@ -183,7 +184,7 @@ struct ClusterTarget {
 
 struct WeightedCluster {
   std::string cluster;
-  std::uint32_t weight = 0;
+  std::uint32_t weight = 1;  // required
   SourceLocation location;
 };
 
@@ -215,6 +216,7 @@ struct HostRewrite {
 
   Kind kind = Kind::kKeep;
   std::string literal;  // kLiteral: host or host:port
+  bool operator==(const HostRewrite&) const = default;
 };
 
 // At most one of prefix and regex.
@@ -228,8 +230,8 @@ struct Rewrite {
 
 // Applied in this order: remove, set, add. Names are lower-case.
 struct HeaderOps {
-  HeaderPairs set;                   // replaces all fields of that name
-  HeaderPairs add;                   // appends a field
+  HeaderPairs set;                  // replaces all fields of that name
+  HeaderPairs add;                  // appends a field
   std::vector<std::string> remove;  // drops all fields of that name
 };
 
@@ -274,9 +276,8 @@ struct RetryBackoff {
 };
 
 struct RetryBudget {
-  Share percent =
-      Share::percent(20);  // retries in flight, relative to the cluster's requests in flight
-  std::uint32_t min = 3;   // always allowed, however few requests are in flight
+  Share percent = Share::percent(20);  // of the cluster's requests in flight
+  std::uint32_t min = 3;               // always allowed, however few requests are in flight
 };
 
 struct RetryConfig {
@@ -286,8 +287,8 @@ struct RetryConfig {
   std::optional<Millis> per_try_timeout;  // to the response head of one try; nullopt none
   RetryBackoff backoff;
   RetryBudget budget;
-  std::uint64_t replay_buffer_bytes =
-      64 * 1024;  // a longer request body streams on and loses retry
+  // A longer request body streams on and loses retry.
+  std::uint64_t replay_buffer_bytes = 64 * 1024;
 };
 
 struct RouteConfig {
@@ -303,7 +304,7 @@ struct RouteConfig {
   bool buffer_request = false;  // hold the whole request body before the first byte goes upstream
   std::int32_t priority = 0;    // breaks ties between equally specific routes; higher first
   SourceLocation location;
-  SourceLocation target_location;
+  SourceLocation target_location;  // of the cluster's name where there is one
 };
 
 struct Config {

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+// Keys of a cluster and of its endpoints.
+#include "config/http_words.h"
+#include "config/keys.h"
+#include "config/lists.h"
+#include "config/scalars.h"
+
+namespace weir::config {
+
+namespace {
+
+constexpr std::uint32_t kMaxWeight = 1'000'000;
+constexpr std::uint32_t kMaxCount = 100'000'000;
+
+ScalarPtr<Address> endpoint_address() {
+  ScalarSpec<Address> spec = address()->spec();
+  spec.parse = [](const std::string& text) -> Parsed<Address> {
+    auto parsed = parse_address(text);
+    if (!parsed || parsed->kind == Address::Kind::kUnix || parsed->port != 0) return parsed;
+    return std::unexpected(Finding{"an address with port 0", "write the port of the server"});
+  };
+  return scalar(std::move(spec));
+}
+
+CodecPtr<EndpointConfig> endpoint_section() {
+  using S = EndpointConfig;
+  return section<S>({
+      key("address", &S::address, endpoint_address(), "The server: ip:port or unix:/path.",
+          KeyUse::kRequired),
+      key("weight", &S::weight, count<std::uint32_t>(0, kMaxWeight),
+          "Its part of the cluster's requests relative to its peers; 0 takes none."),
+      key("zone", &S::zone, text(), "Where it stands, in your words; shown in logs."),
+  });
+}
+
+CodecPtr<DnsConfig> dns_section() {
+  using S = DnsConfig;
+  return section<S>({
+      key("name", &S::name, dns_name(), "The name to look up; every address is an endpoint.",
+          KeyUse::kRequired),
+      key("port", &S::port, count<std::uint16_t>(1), "The port of every address.",
+          KeyUse::kRequired),
+      key("refresh", &S::refresh,
+          or_word("auto", duration(Zero::kRefused, std::chrono::seconds{1})),
+          "How often to look again; auto follows the record's TTL, from 1 s to 5 min."),
+  });
+}
+
+CodecPtr<LoadBalancingConfig> load_balancing_section() {
+  using S = LoadBalancingConfig;
+  using enum BalancePolicy;
+  return section<S>(
+      {
+          key("policy", &S::policy,
+              enumeration<BalancePolicy>({{"least_request", kLeastRequest},
+                                          {"round_robin", kRoundRobin},
+                                          {"random", kRandom},
+                                          {"maglev", kMaglev}}),
+              "How an endpoint is chosen; least_request takes the less busy of two at random."),
+          key("hash_on", &S::hash_on, hash_on(),
+              "What maglev keeps together: header:NAME, client_ip or path; required with maglev."),
+      },
+      [](Reader& reader, NodeId id, S& value) {
+        const bool hashes = value.hash_on.kind != HashOn::Kind::kNone;
+        if (value.policy == kMaglev && !hashes) {
+          reader.error(id, {"maglev needs `hash_on`", "add hash_on: header:x-user, or client_ip"});
+        }
+        if (value.policy != kMaglev && hashes) {
+          reader.error(id, {"`hash_on` has no meaning without maglev",
+                            "set policy: maglev or take hash_on out"});
+        }
+      });
+}
+
+CodecPtr<PoolConfig> pool_section() {
+  using S = PoolConfig;
+  return section<S>({
+      key("max_idle", &S::max_idle, count<std::uint32_t>(0, kMaxCount),
+          "Idle connections that are kept, in the process; 0 keeps none."),
+      key("idle_timeout", &S::idle_timeout, duration(Zero::kRefused),
+          "An idle connection is closed after this; stay below the server's own timeout."),
+      key("max_requests", &S::max_requests, count<std::uint64_t>(),
+          "Requests that one connection may carry; 0 for no limit."),
+  });
+}
+
+CodecPtr<ResourceLimits> resource_limits_section() {
+  using S = ResourceLimits;
+  return section<S>({
+      key("max_connections", &S::max_connections,
+          or_word("auto", count<std::uint32_t>(1, kMaxCount)),
+          "Connections to the cluster, in the process; auto derives it from the descriptor limit."),
+      key("max_requests", &S::max_requests, or_word("auto", count<std::uint32_t>(1, kMaxCount)),
+          "Requests in flight to the cluster, in the process; beyond it 503."),
+      key("max_pending", &S::max_pending, count<std::uint32_t>(0, kMaxCount),
+          "Requests that may wait for a connection, in the process; beyond it 503."),
+  });
+}
+
+void check_not_empty(Reader& reader, NodeId list) {
+  const Document& document = reader.document();
+  if (document.kind(list) != NodeKind::kList) return;
+  if (document.first_child(list) != Document::kNone) return;
+  reader.error(list, {"a cluster without endpoints", "list one: [{address: 127.0.0.1:9001}]"});
+}
+
+// Reads the file that `endpoints_file` names into `endpoints`; findings point into that file.
+void read_endpoints_file(Reader& reader, NodeId id, ClusterConfig& cluster) {
+  const Reader::Step step(reader, "endpoints_file");
+  const ReadContext& context = reader.context();
+  auto content = context.read_file(cluster.endpoints_file);
+  if (!content) {
+    const NodeId value = reader.find(id, "endpoints_file");
+    reader.error(value, {"cannot be read: " + content.error(),
+                         "relative paths start at the folder of this file"});
+    return;
+  }
+  const std::uint32_t file =
+      context.diagnostics.add_source(cluster.endpoints_file, std::move(*content));
+  const auto document =
+      Document::parse(context.diagnostics.source_text(file), file, context.diagnostics);
+  if (!document) return;
+  Reader inner(*document, context);
+  const std::string path = reader.path();
+  const Reader::Step inside(inner, path);
+  endpoint_list()->read(inner, Document::kRoot, cluster.endpoints);
+  check_not_empty(inner, Document::kRoot);
+}
+
+void check_source(Reader& reader, NodeId id, ClusterConfig& cluster) {
+  const auto given = [&](std::string_view key) {
+    return reader.find(id, key) != Document::kNone ? 1 : 0;
+  };
+  const int sources = given("endpoints") + given("dns") + given("endpoints_file");
+  if (sources == 1) {
+    if (!cluster.endpoints_file.empty()) return read_endpoints_file(reader, id, cluster);
+    const NodeId list = reader.find(id, "endpoints");
+    const Reader::Step step(reader, "endpoints");
+    if (list != Document::kNone) check_not_empty(reader, list);
+    return;
+  }
+  const std::string hint =
+      "write one of endpoints: [{address: 127.0.0.1:9001}], dns: {name: "
+      "orders.svc, port: 80} or endpoints_file: orders.yaml";
+  reader.error(id, {sources == 0 ? "a cluster without endpoints"
+                                 : "a cluster takes its endpoints from one place only",
+                    hint});
+}
+
+}  // namespace
+
+CodecPtr<std::vector<EndpointConfig>> endpoint_list() {
+  static const auto list = section_list<EndpointConfig>(
+      endpoint_section(), [](const auto& e) -> std::string_view { return e.address.text; });
+  return list;
+}
+
+CodecPtr<ClusterConfig> cluster_section() {
+  using S = ClusterConfig;
+  static const auto table = section<S>(
+      {
+          key("endpoints", &S::endpoints, endpoint_list(),
+              "The servers; or give dns or endpoints_file.", KeyUse::kAlternative,
+              [](const S& cluster) { return !cluster.endpoints_file.empty(); }),
+          key("dns", &S::dns, optional(dns_section()), "The servers behind a DNS name.",
+              KeyUse::kAlternative),
+          key("endpoints_file", &S::endpoints_file, nonempty_text(),
+              "A YAML file with a list as under endpoints, read at every load.",
+              KeyUse::kAlternative),
+          key("protocol", &S::protocol,
+              enumeration<UpstreamProtocol>({{"http1", UpstreamProtocol::kHttp1}}),
+              "What the servers speak."),
+          key("load_balancing", &S::load_balancing, load_balancing_section(),
+              "How requests are spread over the endpoints."),
+          key("pool", &S::pool, pool_section(), "Connections that wait for the next request."),
+          key("resource_limits", &S::resource_limits, resource_limits_section(),
+              "What the cluster may take of this process."),
+          key("connect_timeout", &S::connect_timeout, duration(Zero::kRefused),
+              "To an established connection."),
+          key("tcp_user_timeout", &S::tcp_user_timeout, duration(Zero::kOff),
+              "A connection is given up when sent bytes stay unacknowledged; 0 for the kernel's."),
+          key("response_timeout", &S::response_timeout, duration(Zero::kOff),
+              "From the end of the request to the head of the response; 0 for no limit."),
+          key("idle_timeout", &S::idle_timeout, duration(Zero::kOff),
+              "The longest silence while a response streams; 0 for no limit."),
+          key("state", &S::state,
+              enumeration<OperatorState>({{"ready", OperatorState::kReady},
+                                          {"drain", OperatorState::kDrain},
+                                          {"maint", OperatorState::kMaint}}),
+              "drain takes no new requests, maint closes connections too."),
+      },
+      check_source);
+  return table;
+}
+
+}  // namespace weir::config

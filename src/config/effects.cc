@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a reload does about each kind of change: one table, so that `weir diff`, the log of a reload
+// and the README say the same.
+#include <array>
+#include <cstddef>
+#include <string_view>
+
+#include "config/changes.h"
+
+namespace weir::config {
+
+namespace {
+
+// What a reload does about a change. `pattern` is matched part by part from the left; "*" stands
+// for any one part. The first row that fits decides, so rows go from special to general.
+struct Rule {
+  std::string_view pattern;
+  std::string_view effect;
+  bool when_added = true;
+  bool when_removed = true;
+  bool when_changed = true;
+  bool needs_restart = false;
+};
+
+constexpr Rule any(std::string_view pattern, std::string_view effect) { return {pattern, effect}; }
+constexpr Rule restart(std::string_view pattern, std::string_view effect) {
+  return {pattern, effect, true, true, true, true};
+}
+constexpr Rule added(std::string_view pattern, std::string_view effect) {
+  return {pattern, effect, true, false, false, false};
+}
+constexpr Rule removed(std::string_view pattern, std::string_view effect) {
+  return {pattern, effect, false, true, false, false};
+}
+
+constexpr std::array kRules{
+    restart("workers", "needs a restart: threads are started once"),
+    restart("admin", "needs a restart: the admin sockets are opened once"),
+    any("access_log", "from the next line on"),
+    any("trusted_proxies", "from the next request on"),
+    any("shutdown", "at the next shutdown"),
+    any("listeners.*.address",
+        "the new address is opened; connections of the old one finish, then it is closed"),
+    any("listeners.*.limits.max_connections",
+        "the listener and its connections stay; for connections to come"),
+    any("listeners.*.*", "the listener and its connections stay; from the next request on"),
+    added("listeners.*", "the address is opened"),
+    removed("listeners.*", "connections finish their requests, then the address is closed"),
+    added("clusters.*.endpoints.*", "takes requests from the next one on"),
+    removed("clusters.*.endpoints.*",
+            "takes no new requests; those in flight finish, then its connections are closed"),
+    any("clusters.*.endpoints.*", "its connections are kept; from the next request on"),
+    any("clusters.*.dns", "names are looked up anew; addresses that stay keep their pools"),
+    any("clusters.*.pool", "connections are kept; the new bounds apply as they come back"),
+    any("clusters.*.*", "pools are kept; from the next request on"),
+    added("clusters.*", "takes requests once a route leads to it"),
+    removed("clusters.*", "requests in flight finish, then its connections are closed"),
+    any("routes", "from the next request on; requests in flight keep the old route"),
+};
+
+bool fits(std::string_view pattern, const std::vector<std::string_view>& path) {
+  for (std::size_t i = 0; !pattern.empty(); ++i) {
+    if (i == path.size()) return false;
+    const std::size_t dot = pattern.find('.');
+    const std::string_view want = pattern.substr(0, dot);
+    if (want != "*" && want != path[i]) return false;
+    pattern.remove_prefix(dot == std::string_view::npos ? pattern.size() : dot + 1);
+  }
+  return true;
+}
+
+bool applies(const Rule& rule, ChangeKind kind) {
+  switch (kind) {
+    case ChangeKind::kAdded:
+      return rule.when_added;
+    case ChangeKind::kRemoved:
+      return rule.when_removed;
+    case ChangeKind::kChanged:
+      break;
+  }
+  return rule.when_changed;
+}
+
+}  // namespace
+
+void explain(Change& change, const std::vector<std::string_view>& path) {
+  for (const Rule& rule : kRules) {
+    if (!applies(rule, change.kind) || !fits(rule.pattern, path)) continue;
+    change.effect = rule.effect;
+    change.needs_restart = rule.needs_restart;
+    return;
+  }
+}
+
+}  // namespace weir::config

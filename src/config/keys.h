@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// The tables of keys, one function a section; each is built on first use and shared ever after.
+// config_section() is the whole file. Nothing outside config/ sees these.
+#pragma once
+
+#include <weir/config.h>
+
+#include "config/section.h"
+
+namespace weir::config {
+
+CodecPtr<Config> config_section();
+
+CodecPtr<AdminConfig> admin_section();
+CodecPtr<AccessLogConfig> access_log_section();
+CodecPtr<ShutdownConfig> shutdown_section();
+CodecPtr<ListenerConfig> listener_section();
+
+CodecPtr<ClusterConfig> cluster_section();
+// The list under `endpoints`, which is also the whole of an endpoints file.
+CodecPtr<std::vector<EndpointConfig>> endpoint_list();
+
+CodecPtr<RouteConfig> route_section();
+CodecPtr<RouteMatch> match_section();
+CodecPtr<RouteTarget> target_section();
+CodecPtr<Rewrite> rewrite_section();
+CodecPtr<HeaderOps> header_ops_section();
+CodecPtr<RetryConfig> retry_section();
+
+// A map from header names to values, or to lists of values for fields that come several times.
+CodecPtr<HeaderPairs> header_values();
+
+// The defaults that `profile` chooses.
+Http1Config http1_defaults(Profile profile);
+
+}  // namespace weir::config

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+// Keys of the process as a whole: workers, admin, access_log, shutdown.
+#include "config/keys.h"
+#include "config/lists.h"
+#include "config/scalars.h"
+
+namespace weir::config {
+
+namespace {
+
+constexpr std::uint32_t kMaxWorkers = 1024;
+
+// 0 stands for `auto` in the struct.
+ScalarPtr<std::uint32_t> workers() {
+  const auto inner = count<std::uint32_t>(1, kMaxWorkers);
+  ScalarSpec<std::uint32_t> spec;
+  spec.type = {"number or `auto`", {}};
+  spec.parse = [inner](const std::string& text) -> Parsed<std::uint32_t> {
+    if (text == "auto") return 0U;
+    return inner->spec().parse(text);
+  };
+  spec.format = [inner](const std::uint32_t& value) {
+    return value == 0 ? text_scalar("auto") : inner->spec().format(value);
+  };
+  return scalar(std::move(spec));
+}
+
+ScalarPtr<Address> unix_address() {
+  ScalarSpec<Address> spec = address()->spec();
+  spec.type = {"address", "unix:/path"};
+  spec.parse = [](const std::string& text) -> Parsed<Address> {
+    auto parsed = parse_address(text);
+    if (!parsed || parsed->kind == Address::Kind::kUnix) return parsed;
+    return std::unexpected(Finding{
+        "a TCP address", "verbs are taken on a unix socket only: write unix:/run/weir/admin.sock"});
+  };
+  return scalar(std::move(spec));
+}
+
+struct LogPath {
+  AccessLogConfig::Sink sink = AccessLogConfig::Sink::kStdout;
+  std::string path;
+  bool operator==(const LogPath&) const = default;
+};
+
+struct LogFormat {
+  AccessLogConfig::Format format = AccessLogConfig::Format::kJson;
+  std::string text;
+  bool operator==(const LogFormat&) const = default;
+};
+
+// The keys of access_log as the file has them; the struct spreads two of them over four members.
+struct AccessLogKeys {
+  LogPath path;
+  LogFormat format;
+  Share sample;
+};
+
+ScalarPtr<LogPath> log_path() {
+  using Sink = AccessLogConfig::Sink;
+  ScalarSpec<LogPath> spec;
+  spec.type = {"`stdout`, `off` or a file", {}};
+  spec.parse = [](const std::string& text) -> Parsed<LogPath> {
+    if (text == "stdout") return LogPath{Sink::kStdout, {}};
+    if (text == "off") return LogPath{Sink::kOff, {}};
+    if (text.find('/') != std::string::npos) return LogPath{Sink::kFile, text};
+    return std::unexpected(
+        Finding{"neither stdout, off nor a path", "write a file with its folder: ./" + text});
+  };
+  spec.format = [](const LogPath& value) {
+    if (value.sink == Sink::kFile) return text_scalar(value.path);
+    return text_scalar(value.sink == Sink::kOff ? "off" : "stdout");
+  };
+  return scalar(std::move(spec));
+}
+
+ScalarPtr<LogFormat> log_format() {
+  using Format = AccessLogConfig::Format;
+  ScalarSpec<LogFormat> spec;
+  spec.type = {"`json`, `common` or a template", {}};
+  spec.parse = [](const std::string& text) -> Parsed<LogFormat> {
+    if (text == "json") return LogFormat{Format::kJson, {}};
+    if (text == "common") return LogFormat{Format::kCommon, {}};
+    if (text.find("%{") != std::string::npos) return LogFormat{Format::kTemplate, text};
+    return std::unexpected(Finding{"neither json, common nor a template",
+                                   "a template has fields such as %{method} %{path} %{status}"});
+  };
+  spec.format = [](const LogFormat& value) {
+    if (value.format == Format::kTemplate) return text_scalar(value.text);
+    return text_scalar(value.format == Format::kJson ? "json" : "common");
+  };
+  return scalar(std::move(spec));
+}
+
+CodecPtr<AccessLogKeys> access_log_keys() {
+  using S = AccessLogKeys;
+  return section<S>({
+      key("path", &S::path, log_path(), "Where a line for each request goes."),
+      key("format", &S::format, log_format(), "How a line looks."),
+      key("sample", &S::sample, share(),
+          "The share of requests that are logged; requests that failed always are."),
+  });
+}
+
+}  // namespace
+
+CodecPtr<AdminConfig> admin_section() {
+  using S = AdminConfig;
+  static const auto table = section<S>({
+      key("address", &S::address, or_word("off", unix_address()),
+          "The unix socket that takes every verb, open to its owner only."),
+      key("metrics", &S::metrics, or_word("off", address()),
+          "The address that serves /metrics, /healthz and /readyz, and nothing else."),
+  });
+  return table;
+}
+
+CodecPtr<AccessLogConfig> access_log_section() {
+  static const auto codec = via<AccessLogConfig, AccessLogKeys>(
+      access_log_keys(),
+      [](const AccessLogConfig& c) {
+        return AccessLogKeys{{c.sink, c.path}, {c.format, c.format_template}, c.sample};
+      },
+      [](Reader& reader, NodeId id, AccessLogKeys&& keys, AccessLogConfig& c) {
+        c = AccessLogConfig{keys.path.sink,     std::move(keys.path.path),
+                            keys.format.format, std::move(keys.format.text),
+                            keys.sample,        reader.document().location(id)};
+      });
+  return codec;
+}
+
+CodecPtr<ShutdownConfig> shutdown_section() {
+  using S = ShutdownConfig;
+  static const auto table = section<S>({
+      key("drain", &S::drain, duration(Zero::kOff, Millis{1}, std::chrono::hours{24}),
+          "How long requests in flight may take to finish after SIGTERM."),
+  });
+  return table;
+}
+
+CodecPtr<Config> config_section() {
+  using S = Config;
+  static const auto table = section<S>({
+      key("workers", &S::workers, workers(),
+          "Threads that carry requests; auto takes the CPUs that the cgroup grants."),
+      key("admin", &S::admin, admin_section(), "How weir is operated and observed."),
+      key("access_log", &S::access_log, access_log_section(), "A line for each request."),
+      key("trusted_proxies", &S::trusted_proxies, list_of(cidr()),
+          "Peers whose X-Forwarded-* and Forwarded are believed."),
+      key("shutdown", &S::shutdown, shutdown_section(), "How weir ends."),
+      key("listeners", &S::listeners, named_map(listener_section(), parse_name),
+          "Where weir accepts connections, by name; at least one."),
+      key("clusters", &S::clusters, named_map(cluster_section(), parse_name),
+          "Groups of interchangeable servers, by name."),
+      key("routes", &S::routes,
+          section_list<RouteConfig>(
+              route_section(), [](const auto& r) -> std::string_view { return r.name; }, "name"),
+          "What happens to which request; the most specific match wins."),
+  });
+  return table;
+}
+
+}  // namespace weir::config

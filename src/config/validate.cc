@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/validate.h"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "config/nearest.h"
+
+namespace weir::config {
+
+namespace {
+
+std::string line_of(const SourceLocation& at) { return "line " + std::to_string(at.line); }
+
+class CrossCheck {
+ public:
+  CrossCheck(const Config& config, Diagnostics& out) : config_(config), out_(out) {}
+
+  void run() {
+    check_listeners();
+    for (const ClusterConfig& cluster : config_.clusters) clusters_.insert(cluster.name);
+    for (const ClusterConfig& cluster : config_.clusters) check_endpoints(cluster);
+    for (const RouteConfig& route : config_.routes) check_route(route);
+    warn_unused();
+  }
+
+ private:
+  void take_address(const Address& address, const std::string& by, const SourceLocation& at) {
+    const bool any_port = address.kind == Address::Kind::kIp && address.port == 0;
+    if (any_port || address.text.empty()) return;
+    const auto [taken, is_new] = addresses_.emplace(address.text, by);
+    if (is_new) return;
+    out_.error(at, by,
+               {"`" + address.text + "` is taken by " + taken->second,
+                "give each its own port or socket"});
+  }
+
+  void check_listeners() {
+    const AdminConfig& admin = config_.admin;
+    if (admin.address) take_address(*admin.address, "admin.address", admin.location);
+    if (admin.metrics) take_address(*admin.metrics, "admin.metrics", admin.location);
+    for (const ListenerConfig& listener : config_.listeners) {
+      take_address(listener.address, "listeners." + listener.name + ".address", listener.location);
+    }
+    if (!config_.listeners.empty()) return;
+    out_.error({0, 0, 0}, "listeners",
+               {"no listener, so there is nothing to serve",
+                "add listeners: {edge: {address: 127.0.0.1:8080}}"});
+  }
+
+  void check_endpoints(const ClusterConfig& cluster) {
+    const std::string key = "clusters." + cluster.name + ".endpoints";
+    std::unordered_map<std::string_view, const EndpointConfig*> seen;
+    bool any_weight = cluster.endpoints.empty();
+    for (const EndpointConfig& endpoint : cluster.endpoints) {
+      any_weight = any_weight || endpoint.weight != 0;
+      if (endpoint.address.text.empty()) continue;
+      const auto [first, is_new] = seen.emplace(endpoint.address.text, &endpoint);
+      if (is_new) continue;
+      out_.error(endpoint.location, key,
+                 {"`" + endpoint.address.text + "` is there twice, first in " +
+                      line_of(first->second->location),
+                  "list it once; weight gives it a larger part"});
+    }
+    if (any_weight) return;
+    out_.error(cluster.location, key,
+               {"the weights add up to 0",
+                "give at least one endpoint a weight above 0; "
+                "state: drain takes the whole cluster out"});
+  }
+
+  void check_route(const RouteConfig& route) {
+    if (!route.name.empty()) {
+      const auto [first, is_new] = routes_.emplace(route.name, &route);
+      if (!is_new) {
+        out_.error(route.location, "routes." + route.name,
+                   {"two routes have this name, the first in " + line_of(first->second->location),
+                    "names tell routes apart in logs and metrics; give each its own"});
+      }
+    }
+    if (const auto* one = std::get_if<ClusterTarget>(&route.target)) {
+      check_cluster(one->cluster, route, route.target_location, "target.cluster");
+    } else if (const auto* many = std::get_if<WeightedTarget>(&route.target)) {
+      for (const WeightedCluster& part : many->clusters) {
+        check_cluster(part.cluster, route, part.location, "target.weighted");
+      }
+    }
+    check_timeouts(route);
+  }
+
+  void check_cluster(const std::string& name, const RouteConfig& route, const SourceLocation& at,
+                     std::string_view key) {
+    if (name.empty() || clusters_.contains(name)) {
+      used_.insert(name);
+      return;
+    }
+    const std::vector<std::string_view> known(clusters_.begin(), clusters_.end());
+    const std::string_view close = nearest(name, known);
+    used_.insert(close);  // a misspelt use is a use
+    std::string hint = "did you mean `" + std::string(close) + "`?";
+    if (close.empty()) hint = known.empty() ? "clusters: is empty" : "add it under clusters:";
+    out_.error(at, "routes." + route.name + "." + std::string(key),
+               {"there is no cluster `" + name + "`", std::move(hint)});
+  }
+
+  void check_timeouts(const RouteConfig& route) {
+    const auto& per_try = route.retry.per_try_timeout;
+    if (!route.timeout || !per_try || *per_try <= *route.timeout) return;
+    out_.warning(route.location, "routes." + route.name + ".retry.per_try_timeout",
+                 {"longer than the route's timeout, so it never ends a try", ""});
+  }
+
+  void warn_unused() {
+    for (const ClusterConfig& cluster : config_.clusters) {
+      if (used_.contains(cluster.name)) continue;
+      out_.warning(cluster.location, "clusters." + cluster.name,
+                   {"no route leads to this cluster", ""});
+    }
+    if (!config_.routes.empty()) return;
+    out_.warning({0, 0, 0}, "routes", {"no route, so every request gets 404", ""});
+  }
+
+  const Config& config_;
+  Diagnostics& out_;
+  std::unordered_map<std::string, std::string> addresses_;
+  std::unordered_set<std::string_view> clusters_;
+  std::unordered_set<std::string_view> used_;
+  std::unordered_map<std::string_view, const RouteConfig*> routes_;
+};
+
+}  // namespace
+
+void validate(const Config& config, Diagnostics& diagnostics) {
+  CrossCheck(config, diagnostics).run();
+}
+
+}  // namespace weir::config
