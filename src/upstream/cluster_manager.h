@@ -6,9 +6,8 @@
 
 #include <weir/config.h>
 
-#include <cstdint>
+#include <cstddef>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -16,6 +15,7 @@
 
 #include "upstream/cluster.h"
 #include "upstream/cluster_list.h"
+#include "upstream/cluster_snapshot.h"
 
 namespace weir::net {
 class Loop;
@@ -24,45 +24,10 @@ class Resolver;
 
 namespace weir::upstream {
 
-class DnsCluster;
-
-struct EndpointSnapshot {
-  std::string address;
-  std::string host;
-  std::string zone;
-  std::uint32_t weight = 0;
-  std::uint32_t active_requests = 0;
-  std::uint32_t connections = 0;
-};
-
-struct DnsSnapshot {
-  std::string name;
-  bool resolved = false;       ///< It has resolved at least once.
-  std::string last_error;      ///< Empty if the last look-up succeeded.
-  std::uint32_t failures = 0;  ///< In a row.
-  Millis age{0};               ///< Since the last good answer.
-  Millis next_refresh{0};      ///< From now; 0 while one is under way.
-};
-
-struct ClusterSnapshot {
-  std::string name;
-  OperatorState state = OperatorState::kReady;
-  BalancePolicy policy = BalancePolicy::kLeastRequest;
-  ClusterLimits limits;
-  std::uint32_t requests = 0;
-  std::uint32_t retries = 0;
-  std::uint32_t connections = 0;
-  std::uint32_t idle = 0;
-  std::uint32_t pending = 0;
-  std::vector<EndpointSnapshot> endpoints;
-  std::optional<DnsSnapshot> dns;
-};
-
 class ClusterManager {
  public:
   /// `loop` and `resolver` outlive it.
-  ClusterManager(net::Loop& loop, net::Resolver& resolver, AutoLimits automatic,
-                 std::uint64_t seed);
+  ClusterManager(net::Loop& loop, net::Resolver& resolver, AutoLimits automatic);
   ClusterManager(const ClusterManager&) = delete;
   ClusterManager& operator=(const ClusterManager&) = delete;
   ~ClusterManager();
@@ -83,13 +48,17 @@ class ClusterManager {
  private:
   struct Entry;
 
-  void publish_static(Entry& entry, const ClusterConfig& config);
+  std::unique_ptr<Entry> take_or_make(const std::string& name);
+  void update(Entry& entry, const ClusterConfig& config);
+  static void publish_static(Entry& entry, const ClusterConfig& config);
+  void follow_name(Entry& entry, const ClusterConfig& config);
 
   net::Loop& loop_;
   net::Resolver& resolver_;
   const AutoLimits automatic_;
-  std::uint64_t seed_;
   std::vector<std::unique_ptr<Entry>> entries_;  ///< In the order of the config.
+  /// Places in entries_; the keys are the clusters' own names.
+  std::unordered_map<std::string_view, std::size_t> by_name_;
 };
 
 }  // namespace weir::upstream

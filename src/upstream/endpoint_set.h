@@ -21,6 +21,15 @@
 
 namespace weir::upstream {
 
+/// An endpoint as config or DNS names it.
+struct EndpointSpec {
+  Address address;
+  std::string host;
+  std::uint32_t weight = 100;
+  std::string zone;
+  bool operator==(const EndpointSpec&) const = default;
+};
+
 class EndpointSet {
   struct Private {};
 
@@ -37,6 +46,9 @@ class EndpointSet {
   /// Longest rotation; weights that need more are rounded.
   static constexpr std::uint32_t kMaxRotation = 65'536;
 
+  /// Members for `specs`: endpoints that `previous` (may be null) has keep their objects.
+  static std::vector<Member> members_from(const std::vector<EndpointSpec>& specs,
+                                          const EndpointSet* previous);
   /// `empty_reason`: what a request is told if nothing is eligible.
   static std::shared_ptr<const EndpointSet> build(std::vector<Member> members, BalancePolicy policy,
                                                   ErrorCode empty_reason = ErrorCode::kNoEndpoint);

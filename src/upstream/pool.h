@@ -12,7 +12,6 @@
 #include <weir/clock.h>
 #include <weir/config.h>
 
-#include <cstddef>
 #include <cstdint>
 #include <utility>
 
@@ -23,6 +22,7 @@ namespace weir::upstream {
 
 class Cluster;
 class IdlePool;
+class WorkerPort;
 struct ClusterStats;
 struct ByEndpoint;
 struct ByAge;
@@ -61,7 +61,9 @@ class PoolEntry : public base::ListLink<ByEndpoint>, public base::ListLink<ByAge
 
 class IdlePool {
  public:
-  IdlePool(Cluster& cluster, ClusterStats& stats) : cluster_(cluster), stats_(stats) {}
+  /// All three outlive the pool.
+  IdlePool(Cluster& cluster, WorkerPort& port, ClusterStats& stats)
+      : cluster_(cluster), port_(port), stats_(stats) {}
   IdlePool(const IdlePool&) = delete;
   IdlePool& operator=(const IdlePool&) = delete;
   ~IdlePool() { close_all(); }
@@ -71,6 +73,8 @@ class IdlePool {
   /// The pool's from now on. Closes it instead of keeping it (and says false) if it has served
   /// enough requests, if its endpoint has left the cluster, or if max_idle is reached.
   bool give_back(PoolEntry& entry, const PoolConfig& config, TimePoint now);
+  /// Closes one that its user has done with instead of keeping it.
+  void discard(PoolEntry& entry);
   /// Closes those idle since `deadline` or longer.
   void expire(TimePoint deadline);
   /// Closes the one that has been idle the longest; false if there is none.
@@ -78,7 +82,7 @@ class IdlePool {
   void close_endpoint(WorkerEndpoint& endpoint);
   void close_all();
 
-  std::size_t size() const { return size_; }
+  std::uint32_t size() const { return size_; }
   /// Since when the oldest is idle; TimePoint::max() if there is none.
   TimePoint oldest() { return by_age_.empty() ? TimePoint::max() : by_age_.front()->idle_since_; }
 
@@ -86,11 +90,13 @@ class IdlePool {
   friend class PoolEntry;
   void unlink(PoolEntry& entry);
   void close(PoolEntry& entry);
+  void count(int change);
 
   Cluster& cluster_;
+  WorkerPort& port_;
   ClusterStats& stats_;
   base::IntrusiveList<PoolEntry, ByAge> by_age_;  ///< Oldest first.
-  std::size_t size_ = 0;
+  std::uint32_t size_ = 0;
 };
 
 }  // namespace weir::upstream

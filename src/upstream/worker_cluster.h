@@ -106,6 +106,8 @@ class WorkerCluster {
   /// A connection that can carry another request. Closed instead of kept where the pool says so.
   void give_back(PoolEntry& entry);
   void close_idle() { pool_.close_all(); }
+  /// The cluster has gone from the config: no connection is kept from now on.
+  void retire();
 
   const std::string& name() const { return shared_->name(); }
   /// As last published. Valid until the next call of admit() or pick(): copy what must last.
@@ -129,9 +131,9 @@ class WorkerCluster {
   friend void weir::upstream::give_back(WorkerEndpoint&, ConnectionKind);
 
   void adopt_published();
-  void sweep_endpoints();
+  void index_endpoints();
+  void drop_gone_endpoints();
   bool take_place();
-  ConnectionPermit permit_for(WorkerEndpoint& endpoint);
   Result<LeaseOffer> enqueue(PlaceWaiter& waiter);
   void dequeue(PlaceWaiter& waiter);
   void serve_waiters();
@@ -152,8 +154,10 @@ class WorkerCluster {
   base::IntrusiveList<PlaceWaiter> waiters_;
   IdlePool pool_;
   net::Timer idle_timer_;
-  std::uint32_t users_ = 0;
+  std::uint32_t users_ = 0;    ///< Permits that name it or one of its endpoints.
   std::uint32_t granted_ = 0;  ///< Places handed over and not used yet.
+  bool serve_posted_ = false;
+  bool retired_ = false;
 };
 
 }  // namespace weir::upstream

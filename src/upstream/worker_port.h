@@ -42,6 +42,8 @@ class WorkerPort : public std::enable_shared_from_this<WorkerPort> {
   void post_refresh();
   /// A connection place for a request that waits there.
   void post_place(ConnectionPlace place);
+  /// A connection has become idle while requests wait there.
+  void post_serve();
   /// Another worker waits for a place: close one idle connection.
   void post_shed_idle();
 

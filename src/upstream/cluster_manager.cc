@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "upstream/cluster_manager.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "upstream/dns_cluster.h"
+
+namespace weir::upstream {
+
+struct ClusterManager::Entry {
+  std::shared_ptr<Cluster> cluster;
+  std::vector<EndpointSpec> specs;  ///< As published; of a static cluster.
+  BalancePolicy policy = BalancePolicy::kLeastRequest;
+  std::unique_ptr<DnsCluster> dns;  ///< Null for a static cluster.
+};
+
+namespace {
+
+std::vector<EndpointSpec> specs_of(const ClusterConfig& config) {
+  std::vector<EndpointSpec> specs;
+  specs.reserve(config.endpoints.size());
+  for (const EndpointConfig& endpoint : config.endpoints) {
+    // A path is no host name; what listens there takes the local machine's.
+    const bool is_unix = endpoint.address.kind == Address::Kind::kUnix;
+    specs.push_back({endpoint.address, is_unix ? "localhost" : endpoint.address.text,
+                     endpoint.weight, endpoint.zone});
+  }
+  return specs;
+}
+
+std::vector<EndpointSnapshot> endpoints_of(const EndpointSet& set) {
+  std::vector<EndpointSnapshot> out;
+  for (const EndpointSet::Member& member : set.members()) {
+    const Endpoint& endpoint = *member.endpoint;
+    out.push_back({endpoint.text, endpoint.host, member.zone, member.weight,
+                   endpoint.active_requests.load(std::memory_order_relaxed),
+                   endpoint.connections.load(std::memory_order_relaxed)});
+  }
+  return out;
+}
+
+}  // namespace
+
+ClusterManager::ClusterManager(net::Loop& loop, net::Resolver& resolver, AutoLimits automatic)
+    : loop_(loop), resolver_(resolver), automatic_(automatic) {}
+
+ClusterManager::~ClusterManager() = default;
+
+std::shared_ptr<const ClusterList> ClusterManager::apply(
+    const std::vector<ClusterConfig>& configs) {
+  std::vector<std::unique_ptr<Entry>> entries;
+  std::vector<std::shared_ptr<Cluster>> clusters;
+  for (const ClusterConfig& config : configs) {
+    entries.push_back(take_or_make(config.name));
+    update(*entries.back(), config);
+    clusters.push_back(entries.back()->cluster);
+  }
+  // Those that have no entry any more live on where exchanges use them.
+  by_name_.clear();
+  entries_ = std::move(entries);
+  for (std::size_t i = 0; i < entries_.size(); ++i) {
+    by_name_.emplace(entries_[i]->cluster->name(), i);
+  }
+  return std::make_shared<const ClusterList>(std::move(clusters));
+}
+
+std::unique_ptr<ClusterManager::Entry> ClusterManager::take_or_make(const std::string& name) {
+  const auto found = by_name_.find(name);
+  if (found != by_name_.end()) return std::exchange(entries_[found->second], nullptr);
+  auto entry = std::make_unique<Entry>();
+  entry->cluster = std::make_shared<Cluster>(name);
+  return entry;
+}
+
+void ClusterManager::update(Entry& entry, const ClusterConfig& config) {
+  entry.cluster->publish(std::make_shared<const ClusterConfig>(config),
+                         ClusterLimits::from(config, automatic_));
+  if (config.dns) {
+    follow_name(entry, config);
+  } else {
+    publish_static(entry, config);
+  }
+}
+
+void ClusterManager::publish_static(Entry& entry, const ClusterConfig& config) {
+  std::vector<EndpointSpec> specs = specs_of(config);
+  const BalancePolicy policy = config.load_balancing.policy;
+  const auto previous = entry.cluster->published().endpoints;
+  const bool was_static = entry.dns == nullptr && previous != nullptr;
+  // A hash table or a rotation takes milliseconds to work out: not for nothing at each reload.
+  if (was_static && specs == entry.specs && policy == entry.policy) return;
+  entry.dns = nullptr;
+  entry.cluster->publish(
+      EndpointSet::build(EndpointSet::members_from(specs, previous.get()), policy));
+  entry.specs = std::move(specs);
+  entry.policy = policy;
+}
+
+void ClusterManager::follow_name(Entry& entry, const ClusterConfig& config) {
+  if (entry.dns != nullptr && entry.dns->serves(*config.dns)) {
+    entry.dns->set_policy(config.load_balancing.policy);
+    return;
+  }
+  if (entry.cluster->published().endpoints == nullptr) {
+    entry.cluster->publish(
+        EndpointSet::build({}, config.load_balancing.policy, ErrorCode::kDnsFailure));
+  }
+  entry.specs.clear();
+  entry.dns = std::make_unique<DnsCluster>(loop_, resolver_, entry.cluster, config);
+}
+
+Cluster* ClusterManager::find(std::string_view name) const {
+  const auto found = by_name_.find(name);
+  return found == by_name_.end() ? nullptr : entries_[found->second]->cluster.get();
+}
+
+bool ClusterManager::set_state(std::string_view name, OperatorState state) {
+  Cluster* const cluster = find(name);
+  if (cluster == nullptr) return false;
+  cluster->set_state(state);
+  return true;
+}
+
+bool ClusterManager::settled() const {
+  return std::ranges::all_of(
+      entries_, [](const auto& entry) { return entry->dns == nullptr || entry->dns->settled(); });
+}
+
+std::vector<ClusterSnapshot> ClusterManager::snapshot() const {
+  std::vector<ClusterSnapshot> out;
+  for (const auto& entry : entries_) {
+    const Cluster& cluster = *entry->cluster;
+    const Cluster::Published published = cluster.published();
+    ClusterSnapshot& each = out.emplace_back();
+    each.name = cluster.name();
+    each.state = published.state;
+    each.policy = published.config->load_balancing.policy;
+    each.limits = cluster.limits();
+    each.requests = cluster.requests();
+    each.retries = cluster.retries();
+    each.connections = cluster.connections();
+    each.idle = cluster.idle();
+    each.pending = cluster.pending();
+    each.endpoints = endpoints_of(*published.endpoints);
+    if (entry->dns != nullptr) each.dns = entry->dns->snapshot();
+  }
+  return out;
+}
+
+}  // namespace weir::upstream

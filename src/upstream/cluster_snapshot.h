@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// The state of clusters as plain values, for whoever shows it (/clusters, logs). Free to copy.
+#pragma once
+
+#include <weir/config.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "upstream/cluster.h"
+
+namespace weir::upstream {
+
+struct EndpointSnapshot {
+  std::string address;
+  std::string host;
+  std::string zone;
+  std::uint32_t weight = 0;
+  std::uint32_t active_requests = 0;
+  std::uint32_t connections = 0;
+};
+
+struct DnsSnapshot {
+  std::string name;
+  bool resolved = false;       ///< It has resolved at least once.
+  std::string last_error;      ///< Empty if the last look-up succeeded.
+  std::uint32_t failures = 0;  ///< In a row.
+  Millis age{0};               ///< Since the last good answer.
+  Millis next_refresh{0};      ///< From now; 0 while one is under way.
+};
+
+struct ClusterSnapshot {
+  std::string name;
+  OperatorState state = OperatorState::kReady;
+  BalancePolicy policy = BalancePolicy::kLeastRequest;
+  ClusterLimits limits;
+  std::uint32_t requests = 0;
+  std::uint32_t retries = 0;
+  std::uint32_t connections = 0;
+  std::uint32_t idle = 0;
+  std::uint32_t pending = 0;
+  std::vector<EndpointSnapshot> endpoints;
+  std::optional<DnsSnapshot> dns;
+};
+
+}  // namespace weir::upstream

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "upstream/worker_cluster.h"
+
+#include <utility>
+
+#include "base/check.h"
+#include "net/loop.h"
+
+namespace weir::upstream {
+
+// ---- Permits.
+
+void give_back(WorkerCluster& cluster, RequestKind) {
+  cluster.shared_->release_request();
+  --cluster.users_;
+}
+
+void give_back(WorkerCluster& cluster, RetryKind) {
+  cluster.shared_->release_retry();
+  --cluster.users_;
+}
+
+void give_back(WorkerEndpoint& endpoint, HoldKind) {
+  endpoint.shared_->active_requests.fetch_sub(1, std::memory_order_relaxed);
+  --endpoint.users_;
+  --endpoint.cluster_.users_;
+}
+
+void give_back(WorkerEndpoint& endpoint, ConnectionKind) {
+  endpoint.shared_->connections.fetch_sub(1, std::memory_order_relaxed);
+  --endpoint.users_;
+  --endpoint.cluster_.users_;
+  endpoint.cluster_.shared_->release_connection();
+}
+
+// ---- Birth, death, news.
+
+WorkerCluster::WorkerCluster(net::Loop& loop, std::shared_ptr<Cluster> shared, std::uint64_t seed)
+    : loop_(loop),
+      shared_(std::move(shared)),
+      stats_(std::make_shared<ClusterStats>()),
+      port_(std::make_shared<WorkerPort>(loop, *this)),
+      rng_(seed),
+      balancer_(rng_.next()),
+      pool_(*shared_, *port_, *stats_),
+      idle_timer_(net::timer_callback<&WorkerCluster::on_idle_timer>(this)) {
+  shared_->attach(port_, stats_);
+  adopt_published();
+}
+
+WorkerCluster::~WorkerCluster() {
+  pool_.close_all();
+  CHECK(!in_use());
+  port_->view = nullptr;
+  shared_->detach(*port_);
+}
+
+void WorkerCluster::retire() {
+  retired_ = true;
+  pool_.close_all();
+}
+
+void WorkerCluster::adopt_published() {
+  published_ = shared_->published();
+  CHECK(published_.config != nullptr && published_.endpoints != nullptr);
+  index_endpoints();
+  drop_gone_endpoints();
+  if (published_.state == OperatorState::kMaint) pool_.close_all();
+}
+
+void WorkerCluster::index_endpoints() {
+  for (auto& [key, endpoint] : endpoints_) endpoint->gone_ = true;
+  by_index_.clear();
+  for (const EndpointSet::Member& member : published_.endpoints->members()) {
+    auto& endpoint = endpoints_[member.endpoint.get()];
+    if (endpoint == nullptr) endpoint = std::make_unique<WorkerEndpoint>(*this, member.endpoint);
+    endpoint->gone_ = false;
+    if (by_index_.size() < published_.endpoints->eligible()) by_index_.push_back(endpoint.get());
+  }
+}
+
+// One that is still in use goes at a later change.
+void WorkerCluster::drop_gone_endpoints() {
+  for (auto& [key, endpoint] : endpoints_) {
+    if (endpoint->gone_) pool_.close_endpoint(*endpoint);
+  }
+  std::erase_if(endpoints_,
+                [](const auto& entry) { return entry.second->gone_ && entry.second->users_ == 0; });
+}
+
+// ---- Requests.
+
+Result<RequestPermit> WorkerCluster::admit() {
+  refresh();
+  const auto refuse = [this](ErrorCode code, const char* detail) {
+    stats_->refused.add();
+    return fail(code, detail);
+  };
+  if (published_.state != OperatorState::kReady) {
+    return refuse(ErrorCode::kNoEndpoint, published_.state == OperatorState::kDrain
+                                              ? "the cluster drains"
+                                              : "the cluster is in maintenance");
+  }
+  if (published_.endpoints->eligible() == 0) {
+    return refuse(published_.endpoints->empty_reason(), nullptr);
+  }
+  if (!shared_->try_acquire_request()) return refuse(ErrorCode::kClusterRequestsFull, nullptr);
+  stats_->requests.add();
+  ++users_;
+  return RequestPermit(*this);
+}
+
+Result<EndpointHold> WorkerCluster::pick(std::uint64_t hash,
+                                         std::span<const Endpoint* const> tried) {
+  refresh();
+  if (published_.state == OperatorState::kMaint) {
+    return fail(ErrorCode::kNoEndpoint, "the cluster is in maintenance");
+  }
+  const EndpointSet& set = *published_.endpoints;
+  const BalancePolicy policy = published_.config->load_balancing.policy;
+  std::size_t index = balancer_.pick(set, policy, {rng_, hash, tried});
+  if (index == Balancer::kNone && !tried.empty()) {
+    index = balancer_.pick(set, policy, {rng_, hash, {}});
+  }
+  if (index == Balancer::kNone) return fail(set.empty_reason());
+  WorkerEndpoint& endpoint = *by_index_[index];
+  endpoint.shared_->active_requests.fetch_add(1, std::memory_order_relaxed);
+  ++endpoint.users_;
+  ++users_;
+  stats_->attempts.add();
+  return EndpointHold(endpoint);
+}
+
+RetryPermit WorkerCluster::try_retry(const RetryBudget& budget) {
+  if (!shared_->try_acquire_retry(budget)) {
+    stats_->retries_over_budget.add();
+    return {};
+  }
+  ++users_;
+  return RetryPermit(*this);
+}
+
+// ---- Connections.
+
+Result<LeaseOffer> WorkerCluster::lease(WorkerEndpoint& endpoint, PlaceWaiter& waiter) {
+  // First come, first served: who comes while others wait goes to the end.
+  if (!waiter.waiting() && !waiters_.empty()) return enqueue(waiter);
+  LeaseOffer offer;
+  offer.reused = pool_.take(endpoint);
+  if (offer.reused != nullptr) {
+    stats_->reused.add();
+  } else if (take_place()) {
+    endpoint.shared_->connections.fetch_add(1, std::memory_order_relaxed);
+    ++endpoint.users_;
+    ++users_;
+    offer.connect = ConnectionPermit(endpoint);
+  } else if (!waiter.waiting()) {
+    return enqueue(waiter);
+  }
+  if (!offer.waits()) waiter.cancel();
+  return offer;
+}
+
+bool WorkerCluster::take_place() {
+  if (granted_ > 0) {
+    --granted_;
+    return true;
+  }
+  if (shared_->try_acquire_connection()) return true;
+  // An idle connection to another endpoint is worth less than a request that waits.
+  return pool_.close_oldest() && shared_->try_acquire_connection();
+}
+
+void WorkerCluster::give_back(PoolEntry& entry) {
+  // A request on another worker waits for the place that this connection would sit on.
+  const bool wanted_elsewhere = waiters_.empty() && shared_->pending() > 0;
+  if (retired_ || wanted_elsewhere) {
+    pool_.discard(entry);
+    return;
+  }
+  if (!pool_.give_back(entry, published_.config->pool, loop_.now())) return;
+  if (!idle_timer_.armed()) arm_idle_timer();
+  if (waiters_.empty() || serve_posted_) return;
+  serve_posted_ = true;
+  port_->post_serve();
+}
+
+void WorkerCluster::arm_idle_timer() {
+  loop_.arm_at(idle_timer_, pool_.oldest() + published_.config->pool.idle_timeout);
+}
+
+void WorkerCluster::on_idle_timer() {
+  refresh();
+  pool_.expire(loop_.now() - published_.config->pool.idle_timeout);
+  if (pool_.size() > 0) arm_idle_timer();
+}
+
+// ---- Waiting for a place.
+
+void PlaceWaiter::cancel() {
+  if (waiting()) cluster_->dequeue(*this);
+}
+
+Result<LeaseOffer> WorkerCluster::enqueue(PlaceWaiter& waiter) {
+  // Counted here before it is counted in the cluster: a release that sees it there finds the port.
+  port_->waiting.fetch_add(1, std::memory_order_seq_cst);
+  if (!shared_->try_acquire_pending()) {
+    port_->waiting.fetch_sub(1, std::memory_order_seq_cst);
+    stats_->refused.add();
+    return fail(shared_->limits().max_pending == 0 ? ErrorCode::kClusterConnectionsFull
+                                                   : ErrorCode::kClusterPendingFull);
+  }
+  waiter.cluster_ = this;
+  waiters_.push_back(waiter);
+  stats_->waited.add();
+  stats_->waiting.add();
+  if (shared_->idle() > pool_.size()) shared_->ask_to_shed(*port_);
+  // A place that came free between the look and the count was handed to nobody.
+  if (shared_->try_acquire_connection()) port_->post_place(ConnectionPlace(shared_));
+  return LeaseOffer{};
+}
+
+void WorkerCluster::dequeue(PlaceWaiter& waiter) {
+  waiter.unlink();
+  waiter.cluster_ = nullptr;
+  shared_->release_pending();
+  port_->waiting.fetch_sub(1, std::memory_order_seq_cst);
+  stats_->waiting.sub();
+}
+
+void WorkerCluster::on_place_granted(ConnectionPlace place) {
+  place.take();
+  ++granted_;
+  serve_waiters();
+}
+
+void WorkerCluster::serve_waiters() {
+  serve_posted_ = false;
+  while (PlaceWaiter* const first = waiters_.front()) {
+    first->on_place();
+    if (waiters_.front() == first) break;
+  }
+  while (granted_ > 0) {
+    --granted_;
+    shared_->release_connection();
+  }
+}
+
+}  // namespace weir::upstream
