@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The lifetime stress: either side ends at the k-th event, for every k, over the whole suite of
+exchanges, many at a time against one gateway. It enumerates the bugs of ownership that no single
+test thinks of; under ASan every use after free and every leak is a failure.
+
+By default each place is broken in one way, in turn; WEIR_STRESS=full breaks it in every way, and
+once more with every sending cut in two."""
+import os
+import threading
+
+import pytest
+from exchanges import EXCHANGES, split_in_two
+from lane import WAYS, Case, Lane
+from support.waiting import eventually
+
+pytestmark = pytest.mark.stress
+LANES = 8
+FULL = os.environ.get("WEIR_STRESS") == "full"
+
+
+def all_cases():
+    turn = 0
+    for name, events in EXCHANGES.items():
+        forms = {name: events}
+        if FULL:
+            forms[name + "_split"] = list(split_in_two(events))
+        for form, steps in forms.items():
+            yield Case(form, steps, len(steps))
+            for at in range(len(steps)):
+                turn += 1
+                for side, how in WAYS if FULL else [WAYS[turn % len(WAYS)]]:
+                    yield Case(form, steps, at, side, how)
+
+
+def config(lanes, pool):
+    clusters = {f"c{lane.number}": {"endpoints": [{"address": lane.address}], "pool": pool}
+                for lane in lanes}
+    retry = {"num_retries": 1, "on": [503], "backoff": {"base": "1ms", "max": "1ms"}}
+    routes = [{"name": f"r{lane.number}",
+               "match": {"path": {"regex": f"/lane{lane.number}case.*"}},
+               "target": {"cluster": f"c{lane.number}"}, "retry": retry} for lane in lanes]
+    direct = {"name": "direct", "match": {"path": {"prefix": "/direct"}},
+              "target": {"direct": {"status": 200, "body": "direct answer"}}}
+    return {"listeners": {"main": {"address": "127.0.0.1:0"}}, "clusters": clusters,
+            "routes": [direct, *routes], "workers": 2}
+
+
+def run_lane(lane, address, cases, faults):
+    for case in cases:
+        try:
+            lane.run(address, case)
+        except Exception as fault:  # collected: the first of them is shown
+            faults.append(fault)
+            return
+
+
+@pytest.mark.parametrize("pool", [{"max_idle": 64}, {"max_idle": 0}], ids=["pooled", "unpooled"])
+def test_lifetime_whatever_ends_whenever_nothing_is_left(lab, pool):
+    lanes = [lab.keep(Lane(number)) for number in range(LANES)]
+    gateway = lab.gateway(config(lanes, pool))
+    address = gateway.address()
+    cases = list(all_cases())
+    faults = []
+    threads = [threading.Thread(target=run_lane, args=(lane, address, cases[n::LANES], faults))
+               for n, lane in enumerate(lanes)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not faults, faults
+    for lane in lanes:
+        lane.run(address, Case("afterwards", EXCHANGES["keep_alive"],
+                               len(EXCHANGES["keep_alive"])))
+    eventually(lambda: gateway.metric("weir_exchanges_active") == 0, "no exchange is alive")
+    eventually(lambda: gateway.metric("weir_memory_accounted_bytes") == 0, "no block is held")
+    print(f"{len(cases)} cases")
