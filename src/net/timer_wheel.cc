@@ -2,6 +2,7 @@
 #include "net/timer_wheel.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace weir::net {
 
@@ -23,22 +24,26 @@ void TimerWheel::arm(Timer& timer, TimePoint deadline) {
 
 void TimerWheel::file(Timer& timer, uint64_t tick) {
   tick = std::max(tick, current_);
-  // Farther than the wheel reaches: filed at its end, and filed again when that comes up.
-  constexpr uint64_t kReach = (uint64_t{1} << (kBits * kLevels)) - 1;
-  tick = std::min(tick, current_ + kReach - kSlots);
+  // Farther than the wheel reaches: filed in its last slot, and filed again when that comes up.
+  constexpr int kTopShift = kBits * (kLevels - 1);
+  tick = std::min(tick, ((current_ >> kTopShift) + kSlots - 1) << kTopShift);
   timer.place_ = tick;
   const uint64_t distance = tick ^ current_;
   int level = 0;
   while (level + 1 < kLevels && (distance >> (kBits * (level + 1))) != 0) ++level;
-  wheel_[static_cast<size_t>(level)][(tick >> (kBits * level)) % kSlots].push_back(timer);
+  const uint64_t slot = (tick >> (kBits * level)) % kSlots;
+  wheel_[static_cast<size_t>(level)][slot].push_back(timer);
+  maybe_used_[static_cast<size_t>(level)] |= uint64_t{1} << slot;
 }
 
-void TimerWheel::run_slot(uint64_t tick, TimePoint now) {
+void TimerWheel::run_slot(uint64_t tick) {
   base::IntrusiveList<Timer> due;
   due.splice_back(wheel_[0][tick % kSlots]);
   while (Timer* timer = due.pop_front()) {
-    if (timer->deadline_ > now) {
-      file(*timer, std::max(tick_of(timer->deadline_), tick + 1));
+    // It was moved later. Even if that has passed too, those between the two come first.
+    const uint64_t moved_to = tick_of(timer->deadline_);
+    if (moved_to > tick) {
+      file(*timer, moved_to);
     } else {
       timer->callback_.call(timer->callback_.self);
     }
@@ -65,25 +70,36 @@ void TimerWheel::advance(TimePoint now) {
     }
     // Only once the slot is taken may `current_` pass it: what a callback files lands later.
     current_ = tick + 1;
-    run_slot(tick, now);
+    run_slot(tick);
   }
   current_ = std::max(current_, target + 1);
 }
 
+// The earliest over all levels: where `current_` has just begun a coarse slot that is not cascaded
+// yet, its entries may come before what stands in finer ones.
 uint64_t TimerWheel::next_tick() const {
+  uint64_t first = UINT64_MAX;
   for (int level = 0; level < kLevels; ++level) {
-    const uint64_t unit = uint64_t{1} << (kBits * level);
-    const uint64_t here = current_ / unit;
-    for (uint64_t ahead = 0; ahead < kSlots; ++ahead) {
-      const uint64_t slot = here + ahead;
-      // Beyond this turn of the level, entries stand in the next coarser one.
-      if (ahead > 0 && slot % kSlots == 0) break;
-      if (!wheel_[static_cast<size_t>(level)][slot % kSlots].empty()) {
-        return std::max(slot * unit, current_);
-      }
-    }
+    const uint64_t here = current_ >> (kBits * level);
+    const int ahead = first_used(static_cast<size_t>(level), here % kSlots);
+    if (ahead < 0) continue;
+    const uint64_t slot = here + static_cast<uint64_t>(ahead);
+    first = std::min(first, std::max(slot << (kBits * level), current_));
   }
-  return UINT64_MAX;
+  return first;
+}
+
+// How many slots after `from`, around the level, the first entry stands; -1 if there is none. Marks
+// of slots that cancelled timers have left empty go by the way.
+int TimerWheel::first_used(size_t level, uint64_t from) const {
+  uint64_t& marks = maybe_used_[level];
+  while (marks != 0) {
+    const int ahead = std::countr_zero(std::rotr(marks, static_cast<int>(from)));
+    const uint64_t slot = (from + static_cast<uint64_t>(ahead)) % kSlots;
+    if (!wheel_[level][slot].empty()) return ahead;
+    marks &= ~(uint64_t{1} << slot);
+  }
+  return -1;
 }
 
 TimePoint TimerWheel::next_wake() const {

@@ -9,6 +9,7 @@
 #include <weir/clock.h>
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
 #include "base/intrusive_list.h"
@@ -72,13 +73,16 @@ class TimerWheel {
 
   uint64_t tick_of(TimePoint t) const;
   void file(Timer& timer, uint64_t tick);
-  void run_slot(uint64_t tick, TimePoint now);
+  void run_slot(uint64_t tick);
   void cascade(int level);
   uint64_t next_tick() const;
+  int first_used(size_t level, uint64_t from) const;
 
   const TimePoint start_;
   uint64_t current_ = 0;  ///< All ticks below are done.
   std::array<std::array<base::IntrusiveList<Timer>, kSlots>, kLevels> wheel_;
+  /// A bit for each slot that has been filed into; a cancel leaves it set.
+  mutable std::array<uint64_t, kLevels> maybe_used_{};
 };
 
 }  // namespace weir::net
