@@ -13,8 +13,12 @@ namespace {
 
 using OptionalText = std::optional<std::string>;
 
-ScalarPtr<OptionalText> maybe(ScalarPtr<std::string> inner) {
-  return or_word("null", std::move(inner));
+// One of several ways to match; nobody is told that null is the same as leaving it out.
+template <class V>
+ScalarPtr<std::optional<V>> maybe(ScalarPtr<V> inner) {
+  ScalarSpec<std::optional<V>> spec = or_word("null", inner)->spec();
+  spec.type = inner->spec().type;
+  return scalar(std::move(spec));
 }
 
 // How many of a section's keys, which exclude each other, are there.
@@ -41,7 +45,8 @@ CodecPtr<PathKeys> path_keys() {
   return section<S>({
       key("exact", &S::exact, maybe(path()), "The whole path.", KeyUse::kAlternative),
       key("prefix", &S::prefix, maybe(path()),
-          "The beginning of the path; / without any of the three.", KeyUse::kAlternative),
+          "Leading whole segments: /a takes /a and /a/b, not /ab. Default: /.",
+          KeyUse::kAlternative),
       key("regex", &S::regex, maybe(regex()), "An RE2 pattern that the whole path must match.",
           KeyUse::kAlternative),
   });
@@ -91,7 +96,7 @@ CodecPtr<ValueKeys> value_keys() {
           KeyUse::kAlternative),
       key("regex", &S::regex, maybe(regex()), "An RE2 pattern that the whole value must match.",
           KeyUse::kAlternative),
-      key("present", &S::present, or_word("null", boolean()), "true: any value will do.",
+      key("present", &S::present, maybe(boolean()), "true: any value will do.",
           KeyUse::kAlternative),
   });
 }

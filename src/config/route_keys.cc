@@ -183,7 +183,7 @@ CodecPtr<Rewrite> rewrite_section() {
           key("regex", &S::regex, regex(),
               "An RE2 pattern; its first match in the path is replaced.", KeyUse::kAlternative),
           key("substitution", &S::substitution, text(),
-              "What replaces it; \\1 to \\9 are the groups.", KeyUse::kOptional,
+              "What replaces it; \\0 is the match, \\1 to \\9 are its groups.", KeyUse::kOptional,
               [](const S& rewrite) { return rewrite.regex.empty(); }),
           key("host", &S::host, host_rewrite(),
               "The Host that the server sees: keep, cluster (its own name) or a text."),
