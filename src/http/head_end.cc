@@ -44,10 +44,10 @@ struct Scan {
     return size_t{0};
   }
 
-  /// Whether an ordinary line ends at `at`: CR LF and then the first byte of a field.
+  /// Whether a line with something in it ends at `at`, and a field or the empty line follows.
   bool plain_line_end(size_t at) const {
-    return at + 2 < bytes.size() && at > start && bytes[at] == '\r' && bytes[at + 1] == '\n' &&
-           static_cast<unsigned char>(bytes[at + 2]) > ' ';
+    return at + 2 < bytes.size() && at > start && bytes[at - 1] != '\n' && bytes[at] == '\r' &&
+           bytes[at + 1] == '\n' && bytes[at + 2] != ' ' && bytes[at + 2] != '\t';
   }
 
   Result<size_t> run(size_t from) const {
