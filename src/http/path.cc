@@ -10,15 +10,19 @@ namespace {
 
 constexpr char kHex[] = "0123456789ABCDEF";
 
-bool is_dot_segment_start(std::string_view path, size_t slash) {
-  return slash + 1 < path.size() && (path[slash + 1] == '.' || path[slash + 1] == '/');
+/// Whether the segment after `slash` is empty or a dot segment (with parameters or without).
+bool needs_care(std::string_view path, size_t slash) {
+  std::string_view rest = path.substr(slash + 1);
+  if (rest.empty() || (rest[0] != '.' && rest[0] != '/')) return false;
+  size_t dots = rest.starts_with("..") ? 2 : rest[0] == '.' ? 1 : 0;
+  return rest.size() == dots || rest[dots] == '/' || rest[dots] == ';';
 }
 
 /// Whether nothing needs to change, nor a closer look.
 bool is_normal(std::string_view path) {
   for (size_t i = 0; i < path.size(); ++i) {
     if (!is_char(path[i], kPathChar)) return false;
-    if (path[i] == '/' && is_dot_segment_start(path, i)) return false;
+    if (path[i] == '/' && needs_care(path, i)) return false;
   }
   return true;
 }

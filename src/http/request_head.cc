@@ -121,7 +121,10 @@ Result<void> parse_absolute_form(std::string_view target, base::Arena& arena, Re
 }
 
 Result<void> parse_target(base::Arena& arena, RequestHead& out) {
-  if (out.method == Method::kConnect) return set_authority(out.target, arena, out);
+  if (out.method == Method::kConnect) {
+    if (set_authority(out.target, arena, out)) return {};
+    return fail(ErrorCode::kBadTarget, "CONNECT takes host:port");
+  }
   if (out.target.front() == '/') return set_path_and_query(out.target, arena, out);
   if (out.target == "*") {
     if (out.method != Method::kOptions) return fail(ErrorCode::kBadTarget, "'*' is for OPTIONS");
