@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
 #include <set>
 #include <span>
 #include <string>
@@ -33,8 +34,16 @@ inline bool reference_host(const std::string& rule, std::string_view host) {
   return host.size() > suffix.size() && host.ends_with(suffix);
 }
 
+/// Compiled once: a fuzzer asks for the same few a million times.
+inline const Pattern& reference_pattern(const std::string& text) {
+  static std::map<std::string, Pattern> known;
+  auto at = known.find(text);
+  if (at == known.end()) at = known.emplace(text, std::move(*Pattern::compile(text))).first;
+  return at->second;
+}
+
 inline bool reference_path(const PathMatch& rule, std::string_view path) {
-  if (rule.kind == PathMatch::Kind::kRegex) return Pattern::compile(rule.value)->matches(path);
+  if (rule.kind == PathMatch::Kind::kRegex) return reference_pattern(rule.value).matches(path);
   if (path == rule.value) return true;
   if (rule.kind == PathMatch::Kind::kExact) return false;
   return path.starts_with(rule.value.ends_with('/') ? rule.value : rule.value + "/");
@@ -44,7 +53,7 @@ inline bool reference_value(const ValueMatch& rule, std::string_view value) {
   if (rule.kind == ValueMatch::Kind::kPresent) return true;
   if (rule.kind == ValueMatch::Kind::kExact) return value == rule.value;
   if (rule.kind == ValueMatch::Kind::kPrefix) return value.starts_with(rule.value);
-  return Pattern::compile(rule.value)->matches(value);
+  return reference_pattern(rule.value).matches(value);
 }
 
 inline bool reference_conditions(const RouteMatch& match, const RequestHead& head) {
