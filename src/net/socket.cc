@@ -101,6 +101,7 @@ void Socket::close() {
   set_->remove(*this);
   ::close(fd_);
   fd_ = -1;
+  flags_ = 0;
 }
 
 void Socket::abort() {

@@ -63,6 +63,11 @@ class Socket : public base::ListLink<> {
   IoResult splice_to_pipe(int pipe_write_end, size_t most);
   IoResult splice_from_pipe(int pipe_read_end, size_t most, bool more_follows);
 
+  /// A write failed: reading tells what the peer said last, though no event announces it.
+  void mark_readable() { flags_ |= kReadable; }
+  /// splice_to_pipe() said kAgain with an empty pipe, so it was the socket that had nothing.
+  void clear_readable() { flags_ &= static_cast<uint8_t>(~kReadable); }
+
   /// Sends FIN after what is queued; reading goes on.
   void shutdown_write();
   /// Orderly as far as the kernel can: queued bytes still go out.

@@ -13,7 +13,7 @@
 #include "proxy/access_log.h"
 #include "proxy/listener.h"
 #include "route/table.h"
-#include "upstream/cluster.h"
+#include "upstream/cluster_list.h"
 
 namespace weir::proxy {
 
@@ -21,9 +21,9 @@ struct Snapshot {
   uint64_t version = 0;  ///< Counts up with each published config, from 1.
   std::shared_ptr<const Config> config;
   std::unique_ptr<const route::Table> routes;
-  std::unique_ptr<const AccessLogFormat> access_log;  ///< Null if it is off.
-  std::vector<std::shared_ptr<upstream::Cluster>> clusters;  ///< In the order of config->clusters.
-  std::vector<ListenerUse> listeners;                        ///< In the order of config->listeners.
+  std::unique_ptr<const AccessLogFormat> access_log;      ///< Null if it is off.
+  std::shared_ptr<const upstream::ClusterList> clusters;  ///< In the order of config->clusters.
+  std::vector<ListenerUse> listeners;                     ///< In the order of config->listeners.
   /// Per route: indices into `clusters` of its target, in the target's order; empty for answers
   /// that need none.
   std::vector<std::vector<uint32_t>> route_clusters;

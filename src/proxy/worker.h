@@ -23,17 +23,15 @@
 #include "net/loop.h"
 #include "net/pipe_pool.h"
 #include "proxy/stats.h"
-
-namespace weir::upstream {
-class WorkerCluster;
-}
+#include "upstream/worker_clusters.h"
 
 namespace weir::proxy {
 
+struct Client;
 struct Snapshot;
-class DownstreamConnection;
 class Exchange;
 class WorkerListener;
+struct AccessRecord;
 
 struct WorkerOptions {
   uint32_t index = 0;
@@ -78,25 +76,34 @@ class Worker {
   base::Rng& rng() { return rng_; }
   http::DateCache& date() { return date_; }
   WorkerStats& mutable_stats() { return stats_; }
-  base::LogRing* access_log() { return options_.access_log; }
   uint32_t index() const { return options_.index; }
   bool draining() const { return draining_; }
   const Snapshot& snapshot() const { return *snapshot_; }
-  /// The worker's view of snapshot().clusters[index]; valid while an exchange holds a reference.
-  upstream::WorkerCluster& cluster(uint32_t cluster_index) { return *clusters_[cluster_index]; }
+  /// The worker's view of a cluster of snapshot(), by its place there; a permit keeps it alive.
+  upstream::WorkerCluster& cluster(uint32_t cluster_index) { return clusters_[cluster_index]; }
 
   /// One read buffer for all connections: what is in it is parsed and sent, or copied, before the
   /// loop goes on.
   static constexpr size_t kReadBuffer = 64 * 1024;
   char* read_buffer() { return read_buffer_.get(); }
 
-  Exchange* take_exchange(DownstreamConnection& owner);
+  /// From the slab; the exchange's codec gives it back when it has finished.
+  Exchange* take_exchange(const Client& client);
   void recycle_exchange(Exchange& exchange);
   void connection_closed();
+  /// Writes the line into the worker's ring, or counts it as dropped.
+  void log(const AccessRecord& record);
 
  private:
-  struct Impl;
   void adopt_now(std::shared_ptr<const Snapshot> snapshot);
+  void adopt_listeners(const Snapshot& next);
+  void detach_exchanges();
+  void sweep_listeners();
+  void drain_now(Done empty);
+  void stop_now();
+  void on_heartbeat();
+  void end_turn();
+  bool idle();
 
   WorkerOptions options_;
   net::Loop loop_;
@@ -108,11 +115,17 @@ class Worker {
   http::DateCache date_;
   WorkerStats stats_;
   std::unique_ptr<char[]> read_buffer_;
+  std::unique_ptr<char[]> log_buffer_;
   std::shared_ptr<const Snapshot> snapshot_;
-  std::vector<std::shared_ptr<upstream::WorkerCluster>> clusters_;
-  std::unique_ptr<Impl> impl_;
+  upstream::WorkerClusters clusters_;
+  std::vector<std::unique_ptr<WorkerListener>> listeners_;  ///< Of the snapshot, and leaving ones.
+  base::BlockPool exchange_memory_;
+  base::IntrusiveList<Exchange> exchanges_;
+  net::Timer heartbeat_;
+  std::vector<Done> drained_;  ///< Called once, when the last connection is gone.
   std::atomic<int64_t> last_turn_ns_{0};
   bool draining_ = false;
+  bool sweep_ = false;  ///< A listener that has left may be empty now.
 };
 
 }  // namespace weir::proxy

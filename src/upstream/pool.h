@@ -37,6 +37,8 @@ class PoolEntry : public base::ListLink<ByEndpoint>, public base::ListLink<ByAge
   /// Requires: leave_pool() was not called.
   WorkerEndpoint& endpoint() const { return *permit_; }
   bool idle() const { return pool_ != nullptr; }
+  /// When it was last given back; the epoch before that.
+  TimePoint idle_since() const { return idle_since_; }
   std::uint64_t requests_served() const { return requests_served_; }
   void count_request() { ++requests_served_; }
 

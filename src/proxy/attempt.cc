@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proxy/attempt.h"
+
+#include "proxy/exchange.h"
+#include "proxy/upstream_connection.h"
+#include "proxy/worker.h"
+#include "upstream/retry_policy.h"
+
+namespace weir::proxy {
+namespace {
+
+// A request that cannot be repeated does not go on a connection that has lain idle for this long
+// without a look at it first: the origin may be closing it this moment.
+constexpr Duration kProbeAfter = std::chrono::seconds(1);
+
+}  // namespace
+
+Attempt::Attempt(Exchange& exchange)
+    : exchange_(exchange), timer_(net::timer_callback<&Attempt::on_timer>(this)) {}
+
+Attempt::~Attempt() { end(); }
+
+Result<bool> Attempt::begin(uint64_t hash) {
+  upstream::WorkerCluster& cluster = exchange_.cluster();
+  begun_at_ = exchange_.worker().loop().now();
+  const auto per_try = exchange_.route()->retry().per_try_timeout;
+  try_deadline_ = per_try ? begun_at_ + *per_try : TimePoint::max();
+  auto hold = cluster.pick(hash, {tried_.data(), tried_count_});
+  if (!hold) return std::unexpected(hold.error());
+  endpoint_ = std::move(*hold);
+  if (tried_count_ < tried_.size()) tried_[tried_count_++] = &endpoint_->shared();
+  endpoint_text_ = exchange_.arena().copy(endpoint_->text());
+  endpoint_host_ = endpoint_->host();
+  cluster.stats().attempts.add();
+  return lease();
+}
+
+Result<bool> Attempt::lease() {
+  upstream::WorkerCluster& cluster = exchange_.cluster();
+  const bool repeatable = upstream::is_idempotent(exchange_.request().method);
+  for (;;) {
+    Result<upstream::LeaseOffer> offer = cluster.lease(*endpoint_, *this);
+    if (!offer) return std::unexpected(offer.error());
+    if (offer->waits()) {
+      cluster.stats().waited.add();
+      arm(Stage::kPlace, cluster.config().connect_timeout);
+      return false;
+    }
+    if (offer->reused == nullptr) {
+      auto stream =
+          UpstreamConnection::connect(exchange_.worker(), std::move(offer->connect), exchange_);
+      if (!stream) return std::unexpected(stream.error());
+      stream_ = *stream;
+      reused_ = false;
+      arm(Stage::kConnect, cluster.config().connect_timeout);
+      return false;
+    }
+    const bool probe =
+        !repeatable && exchange_.worker().loop().now() - offer->reused->idle_since() > kProbeAfter;
+    stream_ = UpstreamConnection::reuse(*offer->reused, exchange_, probe);
+    if (stream_ == nullptr) continue;
+    cluster.stats().reused.add();
+    reused_ = true;
+    connected(*stream_);
+    return true;
+  }
+}
+
+void Attempt::on_place() {
+  if (endpoint_) exchange_.on_lease(lease());
+}
+
+void Attempt::connected(UpstreamStream& stream) {
+  stream_ = &stream;
+  ready_ = true;
+  connected_at_ = exchange_.worker().loop().now();
+  timer_.cancel();
+  stage_ = Stage::kNone;
+  if (!reused_) {
+    const auto took =
+        std::chrono::duration_cast<std::chrono::microseconds>(connected_at_ - begun_at_);
+    exchange_.cluster().stats().connect_time.observe_us(static_cast<uint64_t>(took.count()));
+  }
+}
+
+void Attempt::request_sent() {
+  arm(Stage::kResponse, exchange_.cluster().config().response_timeout);
+}
+
+void Attempt::response_begun() {
+  try_deadline_ = TimePoint::max();
+  arm(Stage::kStream, exchange_.cluster().config().idle_timeout);
+}
+
+void Attempt::progress() {
+  if (stage_ == Stage::kStream || stage_ == Stage::kNone) {
+    arm(Stage::kStream, exchange_.cluster().config().idle_timeout);
+  }
+}
+
+void Attempt::end() {
+  cancel();
+  timer_.cancel();
+  stage_ = Stage::kNone;
+  ready_ = false;
+  if (stream_ != nullptr) {
+    UpstreamStream* stream = stream_;
+    stream_ = nullptr;
+    stream->release();
+  }
+  endpoint_.release();
+}
+
+void Attempt::arm(Stage stage, Duration limit) {
+  stage_ = stage;
+  net::Loop& loop = exchange_.worker().loop();
+  // A limit of zero is none.
+  TimePoint deadline = limit > Duration::zero() ? loop.now() + limit : TimePoint::max();
+  deadline = std::min(deadline, try_deadline_);
+  if (deadline == TimePoint::max()) {
+    timer_.cancel();
+  } else {
+    loop.arm_at(timer_, deadline);
+  }
+}
+
+void Attempt::on_timer() {
+  switch (stage_) {
+    case Stage::kNone:
+      return;
+    case Stage::kPlace:
+      exchange_.on_attempt_timeout(
+          make_error(ErrorCode::kClusterConnectionsFull, nullptr, Retry::kUnsent));
+      return;
+    case Stage::kConnect:
+      exchange_.on_attempt_timeout(make_error(ErrorCode::kConnectTimeout, nullptr, Retry::kUnsent));
+      return;
+    case Stage::kResponse:
+      exchange_.on_attempt_timeout(
+          make_error(ErrorCode::kUpstreamTimeout, nullptr, Retry::kIdempotent));
+      return;
+    case Stage::kStream:
+      exchange_.on_attempt_timeout(
+          make_error(ErrorCode::kUpstreamIdle, nullptr, Retry::kIdempotent));
+      return;
+  }
+}
+
+}  // namespace weir::proxy

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// One try of an exchange at one endpoint: the endpoint that was chosen, the connection that is
+// leased, and how long each stage may take. A member of its exchange, used again for the next try.
+// One thread.
+#pragma once
+
+#include <weir/clock.h>
+#include <weir/error.h>
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "net/timer_wheel.h"
+#include "proxy/stream.h"
+#include "upstream/worker_cluster.h"
+
+namespace weir::proxy {
+
+class Exchange;
+
+class Attempt final : public upstream::PlaceWaiter {
+ public:
+  explicit Attempt(Exchange& exchange);
+  ~Attempt() override;
+
+  /// Chooses an endpoint that was not tried yet and leases a connection. True: stream() is ready.
+  /// False: Exchange::on_connected() will come. `hash` is what a sticky choice is keyed on.
+  Result<bool> begin(uint64_t hash);
+  /// The connection, from on_connected() to the end of the attempt; else null.
+  UpstreamStream* stream() const { return ready_ ? stream_ : nullptr; }
+  void connected(UpstreamStream& stream);
+  /// The connection has detached itself (response complete, or failed).
+  void detached() { stream_ = nullptr; }
+
+  /// All of the request is queued: the response's time begins.
+  void request_sent();
+  /// The response has begun: from now on only silence is timed.
+  void response_begun();
+  /// Bytes moved in either direction.
+  void progress();
+  /// Gives everything back; what is unfinished is cut off. Harmless when repeated.
+  void end();
+
+  /// Of the last try: for the log, in the exchange's arena.
+  std::string_view endpoint_text() const { return endpoint_text_; }
+  std::string_view endpoint_host() const { return endpoint_host_; }
+  bool reused() const { return reused_; }
+  TimePoint connected_at() const { return connected_at_; }
+  TimePoint begun_at() const { return begun_at_; }
+
+  // upstream::PlaceWaiter
+  void on_place() override;
+
+ private:
+  /// What the timer waits for; each has an error of its own.
+  enum class Stage : uint8_t { kNone, kPlace, kConnect, kResponse, kStream };
+
+  Result<bool> lease();
+  void arm(Stage stage, Duration limit);
+  void on_timer();
+
+  Exchange& exchange_;
+  upstream::EndpointHold endpoint_;
+  UpstreamStream* stream_ = nullptr;
+  net::Timer timer_;
+  TimePoint try_deadline_{};
+  TimePoint begun_at_{};
+  TimePoint connected_at_{};
+  std::string_view endpoint_text_;
+  std::string_view endpoint_host_;
+  /// Enough for every retry that config/ allows before the first endpoints may come again.
+  std::array<const upstream::Endpoint*, 8> tried_{};
+  uint32_t tried_count_ = 0;
+  Stage stage_ = Stage::kNone;
+  bool ready_ = false;
+  bool reused_ = false;
+};
+
+}  // namespace weir::proxy

@@ -1,0 +1,478 @@
+// SPDX-License-Identifier: Apache-2.0
+// Life and reading; what the exchange asks for is in downstream_write.cc.
+#include "proxy/downstream_connection.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/check.h"
+#include "http/head.h"
+#include "proxy/exchange.h"
+#include "proxy/h1_request.h"
+#include "proxy/worker.h"
+#include "proxy/worker_listener.h"
+
+namespace weir::proxy {
+namespace {
+
+using Status = net::IoResult::Status;
+
+// A first read fits most heads; a large body behind it is then spliced rather than copied.
+constexpr size_t kHeadRead = 4096;
+// One connection's share of a turn.
+constexpr size_t kTurnBytes = 256 * 1024;
+// Lingering close: how much is read and dropped, and for how long, so that the client gets to read
+// the answer before a reset could destroy it (RFC 9112, 9.6).
+constexpr uint32_t kLingerBytes = 1 << 20;
+constexpr Duration kLingerTime = std::chrono::seconds(2);
+// A rate is judged only after this long: a start may stutter.
+constexpr Duration kRateGrace = std::chrono::seconds(5);
+
+}  // namespace
+
+DownstreamConnection::DownstreamConnection(WorkerListener& listener, const net::Peer& peer)
+    : listener_(listener),
+      timer_(net::timer_callback<&DownstreamConnection::on_timer>(this)),
+      peer_(peer) {}
+
+DownstreamConnection::~DownstreamConnection() = default;
+
+void DownstreamConnection::open(WorkerListener& listener, int fd, const net::Peer& peer) {
+  auto* connection = new DownstreamConnection(listener, peer);
+  listener.connection_opened(*connection);
+  Worker& worker = listener.worker();
+  if (!connection->socket_.adopt(worker.loop().sockets(), fd, *connection)) {
+    connection->close();
+    return;
+  }
+  // A client that connects and says nothing has the time of a head, not that of an idle connection.
+  worker.loop().arm(connection->timer_, listener.config().http1.header_timeout);
+}
+
+Output::Memory DownstreamConnection::memory() {
+  return {listener_.worker().large_blocks(), listener_.account()};
+}
+
+void DownstreamConnection::drain() {
+  draining_ = true;
+  if (state_ == State::kIdle) close();
+}
+
+void DownstreamConnection::kill() {
+  if (exchange_ != nullptr && !exchange_->finished()) {
+    exchange_->on_downstream_gone(make_error(ErrorCode::kShuttingDown));
+  }
+  if (state_ != State::kClosed) socket_.abort();
+  close();
+}
+
+void DownstreamConnection::on_socket() {
+  busy_ = true;
+  if ((socket_.failed() || write_broken_) && state_ != State::kLinger) {
+    on_gone();
+  } else {
+    if (socket_.writable() && (out_.congested() || await_drain_)) client_drained();
+    if (surplus_.empty()) read_some();
+  }
+  busy_ = false;
+  settle();
+}
+
+bool DownstreamConnection::wants_read() const {
+  switch (state_) {
+    case State::kIdle:
+    case State::kHead:
+    case State::kDrain:
+    case State::kLinger:
+      return true;
+    case State::kBody:
+      return !body_paused_;
+    case State::kComplete:
+    case State::kClosed:
+      return false;
+  }
+  return false;
+}
+
+void DownstreamConnection::read_some() {
+  char* const buffer = listener_.worker().read_buffer();
+  size_t taken = 0;
+  size_t used = 0;  // Bytes at the front of the buffer that are queued but not yet flushed.
+  while (wants_read() && socket_.readable() && taken < kTurnBytes) {
+    if (state_ == State::kBody && try_splice()) {
+      run_splice();
+      return;
+    }
+    size_t room =
+        state_ == State::kIdle || state_ == State::kHead ? kHeadRead : Worker::kReadBuffer;
+    if (used + std::min(room, 2 * kHeadRead) > Worker::kReadBuffer) {
+      exchange_->flush();
+      used = 0;
+      continue;
+    }
+    room = std::min(room, Worker::kReadBuffer - used);
+    const net::IoResult in = socket_.recv({buffer + used, room});
+    if (in.status == Status::kAgain) return;
+    if (in.status == Status::kEof) return on_eof();
+    if (in.status == Status::kError) return on_gone();
+    const std::string_view rest = feed({buffer + used, in.bytes});
+    if (!rest.empty()) surplus_.append(rest, memory().blocks, memory().account);
+    taken += in.bytes;
+    used = exchange_ != nullptr ? used + in.bytes : 0;
+  }
+}
+
+// What is left belongs to the next request.
+std::string_view DownstreamConnection::feed(std::string_view in) {
+  while (!in.empty()) {
+    switch (state_) {
+      case State::kIdle:
+        begin_request();
+        [[fallthrough]];
+      case State::kHead:
+        in = feed_head(in);
+        break;
+      case State::kBody:
+        in = feed_body(in);
+        break;
+      case State::kDrain:
+        in = drop_body(in);
+        break;
+      case State::kComplete:
+        return in;
+      case State::kLinger:
+        dropped_ += static_cast<uint32_t>(in.size());
+        if (dropped_ > kLingerBytes) close();
+        return {};
+      case State::kClosed:
+        return {};
+    }
+  }
+  return {};
+}
+
+// One run of what came early. It is flushed before its block is given back.
+void DownstreamConnection::feed_surplus() {
+  const std::string_view run = surplus_.front();
+  const std::string_view rest = feed(run);
+  if (exchange_ != nullptr) exchange_->flush();
+  if (!surplus_.empty()) surplus_.consume(run.size() - rest.size(), memory().blocks);
+}
+
+void DownstreamConnection::begin_request() {
+  Worker& worker = listener_.worker();
+  exchange_ = worker.take_exchange({this, &listener_, &peer_, worker.loop().clock().now()});
+  request_ = new (exchange_->arena().allocate(sizeof(Request))) Request;
+  state_ = State::kHead;
+  head_sent_ = false;
+  keep_alive_ = true;
+  await_drain_ = false;
+  ++requests_;
+}
+
+std::string_view DownstreamConnection::feed_head(std::string_view in) {
+  const http::HeadLimits& limits = listener_.head_limits();
+  std::string_view so_far = in;
+  const size_t before = request_->head_size;
+  if (before > 0) {
+    // Only as much as a head may hold: the rest cannot belong to it.
+    keep_partial_head(in.substr(0, std::min(in.size(), limits.max_bytes + 1 - before)));
+    so_far = {request_->head, request_->head_size};
+  }
+  const Result<size_t> end =
+      http::find_head_end(so_far, before, limits, http::MessageKind::kRequest);
+  if (!end) {
+    refuse(end.error());
+    return {};
+  }
+  if (*end == 0) {
+    if (before == 0) keep_partial_head(in);
+    if (before == 0) {
+      listener_.worker().loop().arm(timer_, listener_.config().http1.header_timeout);
+    }
+    return {};
+  }
+  head_complete(before > 0 ? so_far.substr(0, *end)
+                           : exchange_->arena().copy(so_far.substr(0, *end)));
+  return in.substr(*end - before);
+}
+
+void DownstreamConnection::keep_partial_head(std::string_view in) {
+  Request& request = *request_;
+  if (request.head_size + in.size() > request.head_capacity) {
+    const size_t capacity = std::max(request.head_capacity * 2, request.head_size + in.size());
+    char* grown = static_cast<char*>(exchange_->arena().allocate(capacity));
+    if (request.head_size > 0) std::memcpy(grown, request.head, request.head_size);
+    request.head = grown;
+    request.head_capacity = capacity;
+  }
+  std::memcpy(request.head + request.head_size, in.data(), in.size());
+  request.head_size += in.size();
+}
+
+void DownstreamConnection::head_complete(std::string_view text) {
+  RequestHead& head = exchange_->request();
+  const Result<void> parsed =
+      http::parse_request_head(text, listener_.head_limits(), exchange_->arena(), head);
+  if (!parsed) return refuse(parsed.error());
+  request_->body.start(head.body, &exchange_->arena());
+  request_->continue_owed = head.expect_continue && !request_->body.finished();
+  request_->flow_since = listener_.worker().loop().now();
+  state_ = State::kBody;
+  body_paused_ = false;
+  exchange_->on_request_head();
+  if (request_->body.finished()) {
+    request_read();
+  } else {
+    listener_.worker().loop().arm(timer_, listener_.config().http1.body_idle_timeout);
+  }
+}
+
+// The message cannot be read any further: where it ends is not known, so nothing after it is
+// either.
+void DownstreamConnection::refuse(const Error& error) {
+  state_ = State::kComplete;
+  keep_alive_ = false;
+  exchange_->on_request_error(error);
+}
+
+std::string_view DownstreamConnection::feed_body(std::string_view in) {
+  const Result<http::BodyReader::Step> step = request_->body.next(in);
+  if (!step) {
+    refuse(step.error());
+    return {};
+  }
+  request_->continue_owed = false;
+  if (!step->data.empty()) {
+    request_->flow_bytes += step->data.size();
+    listener_.worker().loop().arm(timer_, listener_.config().http1.body_idle_timeout);
+    exchange_->on_request_body(step->data);
+    if (too_slow(request_->flow_bytes, listener_.config().http1.min_receive_rate.bytes_per_second,
+                 request_->flow_since + request_->flow_paused)) {
+      refuse(make_error(ErrorCode::kSlowClient));
+      return {};
+    }
+  }
+  if (state_ == State::kBody && request_->body.finished()) request_read();
+  return in.substr(step->consumed);
+}
+
+std::string_view DownstreamConnection::drop_body(std::string_view in) {
+  const Result<http::BodyReader::Step> step = request_->body.next(in);
+  dropped_ += static_cast<uint32_t>(in.size());
+  if (!step || dropped_ > kLingerBytes) {
+    start_linger();
+    return {};
+  }
+  if (request_->body.finished()) after_answer();
+  return in.substr(step->consumed);
+}
+
+void DownstreamConnection::request_read() {
+  state_ = State::kComplete;
+  exchange_->on_request_end(request_->body.trailers());
+}
+
+bool DownstreamConnection::try_splice() {
+  if (request_->splice) return true;
+  if (request_->body.kind() != BodyFraming::Kind::kLength ||
+      request_->body.remaining() < SpliceRelay::kWorthIt) {
+    return false;
+  }
+  exchange_->flush();
+  if (body_paused_ || exchange_->request_sink() == nullptr) return false;
+  const net::Pipe pipe = listener_.worker().pipes().take();
+  if (!pipe.valid()) return false;
+  request_->splice.emplace(listener_.worker().pipes(), pipe);
+  return true;
+}
+
+void DownstreamConnection::run_splice() {
+  net::Socket* const sink = exchange_->request_sink();
+  if (sink == nullptr) return;  // The attempt is gone: whoever ended it decides about the rest.
+  const uint64_t left = request_->body.remaining();
+  const SpliceRelay::Progress progress = request_->splice->run(socket_, *sink, left);
+  using Splice = SpliceRelay::Progress::State;
+  if (progress.read > 0) {
+    request_->body.skip(progress.read);
+    request_->flow_bytes += progress.read;
+    listener_.worker().mutable_stats().spliced_bytes.add(progress.read);
+    listener_.worker().loop().arm(timer_, listener_.config().http1.body_idle_timeout);
+    exchange_->on_request_spliced(progress.read);
+  }
+  switch (progress.state) {
+    case Splice::kDone:
+      request_->splice.reset();
+      if (state_ == State::kBody) request_read();
+      return;
+    case Splice::kWaitSource:
+      return;
+    case Splice::kYield:  // settle() asks for another turn.
+    case Splice::kWaitSink:
+    case Splice::kSinkError:
+      // A broken sink reports itself through its own connection's events.
+      body_paused_ = true;
+      exchange_->await_request_sink();
+      return;
+    case Splice::kSourceEnd:
+      return on_eof();
+    case Splice::kSourceError:
+      return on_gone();
+  }
+}
+
+void DownstreamConnection::on_eof() {
+  peer_ended_ = true;
+  switch (state_) {
+    case State::kIdle:
+    case State::kDrain:
+    case State::kLinger:
+      close();
+      return;
+    case State::kHead:
+      refuse(make_error(ErrorCode::kClientClosed));
+      return;
+    case State::kBody:
+      on_gone();
+      return;
+    case State::kComplete:  // Half-closed: the answer is still wanted (RFC 9112, 9.6).
+    case State::kClosed:
+      return;
+  }
+}
+
+void DownstreamConnection::on_gone() {
+  if (exchange_ != nullptr && !exchange_->finished()) {
+    exchange_->on_downstream_gone(make_error(ErrorCode::kClientClosed));
+  }
+  keep_alive_ = false;
+  socket_.close();
+}
+
+void DownstreamConnection::on_timer() {
+  net::Loop& loop = listener_.worker().loop();
+  switch (state_) {
+    case State::kIdle:
+    case State::kDrain:
+    case State::kLinger:
+      close();
+      return;
+    case State::kHead:
+      refuse(make_error(ErrorCode::kRequestTimeout));
+      break;
+    case State::kBody:
+      if (body_paused_ || out_.congested()) {
+        // It is weir that does not read, or the client that does not: the latter is timed below.
+        if (!out_.congested()) {
+          loop.arm(timer_, listener_.config().http1.body_idle_timeout);
+          return;
+        }
+        break;
+      }
+      refuse(make_error(ErrorCode::kBodyTimeout));
+      break;
+    case State::kComplete:
+    case State::kClosed:
+      break;
+  }
+  if (out_.congested() || await_drain_) {
+    exchange_->on_downstream_gone(make_error(ErrorCode::kSlowClient));
+    socket_.abort();
+  }
+  settle();
+}
+
+// Whether fewer bytes moved since `since` than the configured rate wants.
+bool DownstreamConnection::too_slow(uint64_t bytes, uint64_t rate, TimePoint since) const {
+  const Duration took = listener_.worker().loop().now() - since;
+  if (rate == 0 || took < kRateGrace) return false;
+  const auto seconds = static_cast<double>(took.count()) * 1e-9;
+  return static_cast<double>(bytes) < static_cast<double>(rate) * seconds;
+}
+
+// After every entry from the loop: the exchange's output goes to the kernel, an exchange that is
+// done is taken back, and a pipelined request behind it begins.
+void DownstreamConnection::settle() {
+  if (busy_) return;
+  busy_ = true;
+  while (state_ != State::kClosed) {
+    if (exchange_ != nullptr) exchange_->flush();
+    if (finished_) {
+      finish_exchange();
+    } else if (!surplus_.empty() && wants_read()) {
+      feed_surplus();
+    } else {
+      break;
+    }
+  }
+  busy_ = false;
+  if (state_ == State::kClosed) return;
+  if (!socket_.is_open()) return close();
+  if (wants_read() && socket_.readable()) socket_.wake();
+}
+
+void DownstreamConnection::finish_exchange() {
+  finished_ = false;
+  if (aborted_) socket_.abort();
+  if (!socket_.is_open()) return close();
+  const bool body_left = state_ == State::kBody;
+  if (body_left && keep_alive_) {
+    // The answer came before the end of the body. A short rest is read, so that the connection can
+    // go on; the reader and its memory stay until then.
+    request_->splice.reset();
+    state_ = State::kDrain;
+    dropped_ = 0;
+    listener_.worker().loop().arm(timer_, kLingerTime);
+    return;
+  }
+  if (body_left) return start_linger();
+  after_answer();
+}
+
+// The request was read to its end and answered.
+void DownstreamConnection::after_answer() {
+  if (keep_alive_ && !draining_ && !peer_ended_) return go_idle();
+  if (socket_.readable() || !surplus_.empty() || state_ == State::kDrain) return start_linger();
+  close();
+}
+
+void DownstreamConnection::release_exchange() {
+  if (exchange_ == nullptr) return;
+  request_->~Request();
+  request_ = nullptr;
+  out_.forget_arena();
+  listener_.worker().recycle_exchange(*exchange_);
+  exchange_ = nullptr;
+}
+
+void DownstreamConnection::go_idle() {
+  release_exchange();
+  state_ = State::kIdle;
+  listener_.worker().loop().arm(timer_, listener_.config().http1.keepalive_timeout);
+}
+
+void DownstreamConnection::start_linger() {
+  release_exchange();
+  surplus_.clear(memory().blocks);
+  socket_.shutdown_write();
+  state_ = State::kLinger;
+  dropped_ = 0;
+  listener_.worker().loop().arm(timer_, kLingerTime);
+  if (peer_ended_) close();
+}
+
+void DownstreamConnection::close() {
+  if (state_ == State::kClosed) return;
+  CHECK(exchange_ == nullptr || exchange_->finished());
+  release_exchange();
+  state_ = State::kClosed;
+  timer_.cancel();
+  socket_.close();
+  out_.clear(memory());
+  surplus_.clear(memory().blocks);
+  Worker& worker = listener_.worker();
+  listener_.connection_closed(*this);
+  worker.loop().retire(*this);
+}
+
+}  // namespace weir::proxy

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+// The DownstreamStream of an HTTP/1 client: heads, bodies and their framing on the way out.
+#include <algorithm>
+
+#include "http/head_writer.h"
+#include "http/status.h"
+#include "proxy/downstream_connection.h"
+#include "proxy/exchange.h"
+#include "proxy/h1_request.h"
+#include "proxy/worker.h"
+#include "proxy/worker_listener.h"
+
+namespace weir::proxy {
+
+void DownstreamConnection::send_interim(const ResponseHead& head) {
+  if (exchange_->request().version == Version::kHttp10) return;
+  base::Arena& arena = exchange_->arena();
+  const size_t bound = http::response_head_bound(head);
+  http::HeadWriter writer({static_cast<char*>(arena.allocate(bound)), bound});
+  http::write_response_head(head, http::ConnectionField::kNone, writer);
+  out_.add(writer.text(), arena, memory());
+  if (head.status == 100) request_->continue_owed = false;
+}
+
+void DownstreamConnection::send_head(const ResponseHead& head, bool last) {
+  const RequestHead& request = exchange_->request();
+  const Http1Config& config = listener_.config().http1;
+  ResponseHead out = head;
+  // HTTP/1.0 knows no chunks: the end of the connection is the end of the body.
+  if (out.body.kind == BodyFraming::Kind::kUntilClose && request.version != Version::kHttp10) {
+    out.body.kind = BodyFraming::Kind::kChunked;
+  }
+  if (out.body.kind == BodyFraming::Kind::kChunked && request.version == Version::kHttp10) {
+    out.body.kind = BodyFraming::Kind::kUntilClose;
+  }
+  response_framing_ = out.body.kind;
+  // A client that still waits for "100 Continue" may send the body now or may not: where the next
+  // request would begin is unknown (RFC 9110, 10.1.1).
+  const bool max_reached = config.max_requests != 0 && requests_ >= config.max_requests;
+  keep_alive_ = keep_alive_ && !last && request.keep_alive && !draining_ && !peer_ended_ &&
+                !max_reached && !request_->continue_owed &&
+                response_framing_ != BodyFraming::Kind::kUntilClose;
+  base::Arena& arena = exchange_->arena();
+  const size_t bound = http::response_head_bound(out);
+  http::HeadWriter writer({static_cast<char*>(arena.allocate(bound)), bound});
+  http::write_response_head(out, http::connection_field(request.version, keep_alive_), writer);
+  out_.add(writer.text(), arena, memory());
+  head_sent_ = true;
+}
+
+void DownstreamConnection::send_body(std::string_view bytes) {
+  if (bytes.empty()) return;
+  base::Arena& arena = exchange_->arena();
+  if (response_framing_ != BodyFraming::Kind::kChunked) {
+    out_.add(bytes, arena, memory());
+    return;
+  }
+  out_.add_copy(http::ChunkPrefix(bytes.size()).text(), arena, memory());
+  out_.add(bytes, arena, memory());
+  out_.add(http::kChunkEnd, arena, memory());
+}
+
+void DownstreamConnection::send_end(const HeaderList& trailers) {
+  if (response_framing_ != BodyFraming::Kind::kChunked) return;
+  base::Arena& arena = exchange_->arena();
+  if (trailers.size() == 0) {
+    out_.add(http::kLastChunk, arena, memory());
+    return;
+  }
+  const size_t bound = http::last_chunk_bound(trailers);
+  http::HeadWriter writer({static_cast<char*>(arena.allocate(bound)), bound});
+  http::write_last_chunk(trailers, writer);
+  out_.add(writer.text(), arena, memory());
+}
+
+void DownstreamConnection::flush() {
+  const bool was_congested = out_.congested();
+  if (out_.empty()) return;
+  if (out_.flush(socket_, memory()) == net::IoResult::Status::kError) {
+    // Found out by a write: the events that follow a reset bring the news to on_socket().
+    out_.clear(memory());
+    write_broken_ = true;
+    socket_.wake();
+    return;
+  }
+  if (out_.congested() && !was_congested) await_room();
+}
+
+// The client does not read as fast as bytes come: from now on it is watched.
+void DownstreamConnection::await_room() {
+  net::Loop& loop = listener_.worker().loop();
+  request_->flow_since = loop.now();
+  request_->flow_paused = {};
+  request_->flow_bytes = 0;
+  loop.arm(timer_, listener_.config().http1.body_idle_timeout);
+}
+
+void DownstreamConnection::client_drained() {
+  await_drain_ = false;
+  if (out_.congested()) {
+    const size_t before = out_.held();
+    flush();
+    request_->flow_bytes += before - out_.held();
+    const Http1Config& config = listener_.config().http1;
+    if (out_.congested() && too_slow(request_->flow_bytes, config.min_send_rate.bytes_per_second,
+                                     request_->flow_since)) {
+      exchange_->on_downstream_gone(make_error(ErrorCode::kSlowClient));
+      aborted_ = true;
+      return;
+    }
+    if (out_.congested()) {
+      listener_.worker().loop().arm(timer_, config.body_idle_timeout);
+      return;
+    }
+  }
+  if (exchange_ != nullptr && !exchange_->finished()) exchange_->on_downstream_drained();
+}
+
+void DownstreamConnection::resume_body() {
+  if (!body_paused_) return;
+  body_paused_ = false;
+  if (request_ != nullptr) {
+    listener_.worker().loop().arm(timer_, listener_.config().http1.body_idle_timeout);
+  }
+  socket_.wake();
+}
+
+void DownstreamConnection::abort() { aborted_ = true; }
+
+net::Socket* DownstreamConnection::raw_sink() {
+  const bool plain = response_framing_ == BodyFraming::Kind::kLength ||
+                     response_framing_ == BodyFraming::Kind::kUntilClose;
+  return plain && head_sent_ && out_.empty() && socket_.is_open() ? &socket_ : nullptr;
+}
+
+void DownstreamConnection::await_drain() {
+  await_drain_ = true;
+  await_room();
+}
+
+void DownstreamConnection::exchange_finished() {
+  finished_ = true;
+  if (!busy_) socket_.wake();
+}
+
+}  // namespace weir::proxy

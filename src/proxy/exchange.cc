@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+// The life of a request, in the order in which this file reads:
+//
+//   receive head       the client's codec parses, normalises and calls on_request_head()
+//   identify           who is it: client address, trust, request id, trace
+//   match route        host, path, method, conditions -> route
+//   run policies       what may end it here: refusals of weir itself, limits of the route
+//   choose cluster     direct answer, redirect, or a cluster that admits it
+//   buffer request     only where the route says so
+//   lease              endpoint and connection (attempt.cc)
+//   send head          what goes upstream (request_head.cc), then what is held of the body
+//   relay              both bodies, until the response is over (exchange_relay.cc)
+//   finish             logged and counted, always
+//
+// Each step returns continue, wait (an event goes on from here) or done. Failures go to fail() in
+// exchange_failure.cc. A policy of your own goes into run_request_policies().
+#include "proxy/exchange.h"
+
+#include "base/check.h"
+#include "http/header_id.h"
+#include "http/traceparent.h"
+#include "proxy/access_log.h"
+#include "proxy/request_head.h"
+#include "proxy/snapshot.h"
+#include "proxy/worker.h"
+#include "proxy/worker_listener.h"
+#include "route/rewrite.h"
+#include "upstream/retry_policy.h"
+
+namespace weir::proxy {
+
+Exchange::Exchange(Worker& worker, const Client& client)
+    : worker_(worker),
+      client_(client),
+      arena_(worker.small_blocks(), client.listener->account()),
+      attempt_(*this),
+      backoff_timer_(net::timer_callback<&Exchange::on_backoff_over>(this)),
+      deadline_timer_(net::timer_callback<&Exchange::on_deadline>(this)) {
+  client_.listener->stats().exchanges_active.add();
+}
+
+Exchange::~Exchange() {
+  CHECK(finished());
+  held_.clear(worker_.large_blocks());
+}
+
+void Exchange::on_request_head() {
+  head_at_ = worker_.loop().clock().now();
+  step_ = Step::kIdentify;
+  advance();
+}
+
+void Exchange::advance() {
+  for (;;) {
+    Next next = Next::kDone;
+    switch (step_) {
+      case Step::kIdentify:
+        next = identify();
+        break;
+      case Step::kMatchRoute:
+        next = match_route();
+        break;
+      case Step::kRunRequestPolicies:
+        next = run_request_policies();
+        break;
+      case Step::kChooseCluster:
+        next = choose_cluster();
+        break;
+      case Step::kBufferRequest:
+        next = buffer_request();
+        break;
+      case Step::kLease:
+        next = lease();
+        break;
+      case Step::kSendHead:
+        next = send_head();
+        break;
+      case Step::kRelay:
+        next = relay();
+        break;
+      case Step::kFinish:
+        next = finish();
+        break;
+      case Step::kReceiveHead:
+      case Step::kFinished:
+        return;
+    }
+    if (next != Next::kContinue) return;
+    step_ = static_cast<Step>(static_cast<uint8_t>(step_) + 1);
+  }
+}
+
+Exchange::Next Exchange::identify() {
+  client_ip_ = client_.peer->ip_text(ip_text_);
+  for (const Cidr& cidr : worker_.snapshot().config->trusted_proxies) {
+    if (!client_.peer->is_unix && cidr.contains(client_.peer->ip)) trusted_peer_ = true;
+  }
+  // A unix socket is reached only by whom its file mode lets in.
+  const bool sidecar = client_.listener->config().profile == Profile::kSidecar;
+  trusted_peer_ = trusted_peer_ || client_.peer->is_unix;
+  const Header* id = request_.headers.find(HeaderId::kXRequestId);
+  if (id != nullptr && http::is_valid_request_id(id->value)) {
+    request_id_ = id->value;
+  } else {
+    request_id_ = http::new_request_id(worker_.rng().next(), worker_.rng().next(), arena_);
+  }
+  const Header* trace = request_.headers.find(HeaderId::kTraceparent);
+  if (trace != nullptr && (trusted_peer_ || sidecar) && http::is_valid_traceparent(trace->value)) {
+    traceparent_ = trace->value;
+  } else {
+    base::Rng& rng = worker_.rng();
+    traceparent_ = http::new_traceparent({rng.next(), rng.next(), rng.next()}, false, arena_);
+    trace_begun_ = true;
+  }
+  return Next::kContinue;
+}
+
+Exchange::Next Exchange::match_route() {
+  const route::Table::Match match = worker_.snapshot().routes->match(request_, arena_);
+  if (match.route == nullptr) {
+    allow_ = match.allow;
+    fail(make_error(match.reason));
+    return Next::kDone;
+  }
+  route_ = match.route;
+  route_index_ = match.index;
+  return Next::kContinue;
+}
+
+Exchange::Next Exchange::run_request_policies() {
+  const RouteLimits& limits = route_->limits();
+  if (request_.method == Method::kTrace || request_.method == Method::kConnect) {
+    fail(make_error(ErrorCode::kMethodRefused));
+    return Next::kDone;
+  }
+  // An h2c upgrade is an offer that may be ignored (RFC 9110, 7.8); other protocols are asked for.
+  const Header* upgrade = request_.upgrade ? request_.headers.find(HeaderId::kUpgrade) : nullptr;
+  if (upgrade != nullptr && !http::iequals(upgrade->value, "h2c")) {
+    fail(make_error(ErrorCode::kUpgradeRefused));
+    return Next::kDone;
+  }
+  if (limits.max_request_bytes != 0 && request_.body.kind == BodyFraming::Kind::kLength &&
+      request_.body.length > limits.max_request_bytes) {
+    fail(make_error(ErrorCode::kBodyTooLarge));
+    return Next::kDone;
+  }
+  if (forwards_exhausted(request_)) {
+    answer_options();
+    return Next::kDone;
+  }
+  if (const auto timeout = route_->timeout()) worker_.loop().arm(deadline_timer_, *timeout);
+  return Next::kContinue;
+}
+
+Exchange::Next Exchange::choose_cluster() {
+  if (const auto* direct = std::get_if<DirectTarget>(&route_->target())) {
+    answer_direct(*direct);
+    return Next::kDone;
+  }
+  if (std::holds_alternative<RedirectTarget>(route_->target())) {
+    answer_redirect();
+    return Next::kDone;
+  }
+  const std::vector<uint32_t>& targets = worker_.snapshot().route_clusters[route_index_];
+  uint32_t index = targets[0];
+  if (const auto* weighted = std::get_if<WeightedTarget>(&route_->target())) {
+    index = targets[choose_weighted(*weighted)];
+  }
+  auto permit = worker_.cluster(index).admit();
+  if (!permit) {
+    fail(permit.error());
+    return Next::kDone;
+  }
+  request_permit_ = std::move(*permit);
+  const RetryConfig& retry = route_->retry();
+  replayable_ = retry.num_retries > 0 && upstream::is_idempotent(request_.method) &&
+                request_.body.length <= retry.replay_buffer_bytes;
+  return Next::kContinue;
+}
+
+Exchange::Next Exchange::buffer_request() {
+  if (!route_->buffer_request() || request_ended_) return Next::kContinue;
+  send_continue();
+  return Next::kWait;
+}
+
+Exchange::Next Exchange::lease() {
+  ++attempts_;
+  if (attempts_ > 1) cluster().stats().retries.add();
+  const Result<bool> ready = attempt_.begin(sticky_hash());
+  if (!ready) {
+    fail(ready.error());
+    return Next::kDone;
+  }
+  return *ready ? Next::kContinue : Next::kWait;
+}
+
+void Exchange::on_lease(const Result<bool>& ready) {
+  if (!ready) {
+    fail(ready.error());
+  } else if (*ready) {
+    on_connected(*attempt_.stream());
+  }
+  flush();
+}
+
+void Exchange::on_connected(UpstreamStream& stream) {
+  attempt_.connected(stream);
+  step_ = Step::kSendHead;
+  advance();
+}
+
+Exchange::Next Exchange::send_head() {
+  if (upstream_request_.headers.size() == 0) {
+    const Result<void> made = make_upstream_request();
+    if (!made) {
+      fail(made.error());
+      return Next::kDone;
+    }
+  }
+  upstream_request_.authority =
+      route::rewrite_host(*route_, request_.authority, attempt_.endpoint_host());
+  upstream_request_.body = request_.body;
+  send_continue();
+  attempt_.stream()->send_head(upstream_request_);
+  send_held();
+  return Next::kContinue;
+}
+
+Exchange::Next Exchange::relay() { return Next::kWait; }
+
+Exchange::Next Exchange::finish() {
+  backoff_timer_.cancel();
+  deadline_timer_.cancel();
+  record();
+  attempt_.end();
+  retry_permit_.release();
+  request_permit_.release();
+  route_hold_.reset();
+  base::ListLink<>::unlink();
+  step_ = Step::kFinished;
+  client_.stream->exchange_finished();
+  return Next::kDone;
+}
+
+}  // namespace weir::proxy

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+// One request and its response: the heart. Its life is the list of steps at the top of exchange.cc;
+// all failures go to fail(). It speaks to the client through DownstreamStream and to the origin
+// through UpstreamStream, and cannot tell which protocol stands behind either.
+//
+// Lifetime: taken from the worker's slab at the first byte of a head, given back after
+// DownstreamStream::exchange_finished(). Everything it allocates lives in its arena. Codecs call
+// the on_* functions; none of them destroys the exchange. One thread.
+#pragma once
+
+#include <weir/clock.h>
+#include <weir/error.h>
+#include <weir/message.h>
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "base/arena.h"
+#include "base/buffer_chain.h"
+#include "base/intrusive_list.h"
+#include "net/timer_wheel.h"
+#include "proxy/attempt.h"
+#include "proxy/stream.h"
+#include "route/route.h"
+#include "upstream/permits.h"
+#include "upstream/retry_policy.h"
+
+namespace weir::proxy {
+
+class Worker;
+class WorkerListener;
+
+/// The client of an exchange, as its codec knows it. Views outlive the exchange.
+struct Client {
+  DownstreamStream* stream;
+  WorkerListener* listener;
+  const net::Peer* peer;
+  TimePoint started;  ///< When the first byte of the head came.
+};
+
+class Exchange final : public base::ListLink<> {
+ public:
+  Exchange(Worker& worker, const Client& client);
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+  /// Requires: finished.
+  ~Exchange();
+
+  base::Arena& arena() { return arena_; }
+  /// Filled by the client's codec before on_request_head().
+  RequestHead& request() { return request_; }
+  Worker& worker() { return worker_; }
+
+  // ---- From the client's codec, in this order.
+  void on_request_head();
+  /// The head (or later the body) cannot be accepted.
+  void on_request_error(const Error& error);
+  void on_request_body(std::string_view bytes);
+  /// Body bytes that went by through UpstreamStream::raw_sink().
+  void on_request_spliced(uint64_t bytes);
+  void on_request_end(const HeaderList& trailers);
+  void on_downstream_drained();
+  /// The client is gone, or too slow to be kept: nothing more can be sent to it.
+  void on_downstream_gone(const Error& error);
+  /// Where request body bytes may be moved as they are; null if somebody must look at them.
+  net::Socket* request_sink();
+  /// request_sink() is full: on_upstream_drained() will follow.
+  void await_request_sink();
+
+  // ---- From the origin's codec, while it is leased.
+  void on_connected(UpstreamStream& stream);
+  void on_interim(const ResponseHead& head);
+  void on_response_head(const ResponseHead& head);
+  void on_response_body(std::string_view bytes);
+  void on_response_spliced(uint64_t bytes);
+  void on_response_end(const HeaderList& trailers);
+  void on_upstream_drained();
+  /// The attempt is over and its stream is no longer ours.
+  void on_upstream_error(const Error& error);
+  net::Socket* response_sink();
+  /// response_sink() is full: the stream is resumed when it drains.
+  void await_response_sink();
+
+  // ---- From the attempt.
+  /// A place for a connection was waited for: ready, still connecting, or refused.
+  void on_lease(const Result<bool>& ready);
+  void on_attempt_timeout(const Error& error);
+
+  /// Gives what is queued on both sides to the kernel. Codecs call it before the loop goes on.
+  void flush();
+  /// A new snapshot is current: from now on this exchange holds its route alone.
+  void keep_route(const std::shared_ptr<const route::Route>& route) { route_hold_ = route; }
+  const route::Route* route() const { return route_; }
+  uint32_t route_index() const { return route_index_; }
+  /// Requires: admitted to one.
+  upstream::WorkerCluster& cluster() const { return *request_permit_; }
+  base::Account& account() const;
+  bool routed() const { return route_ != nullptr && !route_hold_; }
+
+  // ---- Facts for the heads that are made from it.
+  const Client& client() const { return client_; }
+  bool trusted_peer() const { return trusted_peer_; }
+  std::string_view client_ip() const { return client_ip_; }
+  std::string_view request_id() const { return request_id_; }
+  std::string_view traceparent() const { return traceparent_; }
+  bool trace_begun() const { return trace_begun_; }
+  bool finished() const { return step_ == Step::kFinished; }
+  bool request_ended() const { return request_ended_; }
+
+ private:
+  enum class Step : uint8_t {
+    kReceiveHead,
+    kIdentify,
+    kMatchRoute,
+    kRunRequestPolicies,
+    kChooseCluster,
+    kBufferRequest,
+    kLease,
+    kSendHead,
+    kRelay,
+    kFinish,
+    kFinished,
+  };
+  enum class Next : uint8_t { kContinue, kWait, kDone };
+
+  void advance();
+  Next identify();
+  Next match_route();
+  Next run_request_policies();
+  Next choose_cluster();
+  Next buffer_request();
+  Next lease();
+  Next send_head();
+  Next relay();
+  Next finish();
+
+  void fail(const Error& error);
+  bool retry(const Error& error);
+  bool retry_status(uint16_t status);
+  bool may_repeat() const;
+  void start_backoff(upstream::RetryPermit permit);
+  void on_backoff_over();
+  void on_deadline();
+  void reply(const Error& error);
+  void answer_direct(const DirectTarget& target);
+  void answer_redirect();
+  void answer_options();
+  void send_local(ResponseHead& head, std::string_view body, bool last);
+  void send_continue();
+  Result<void> make_upstream_request();
+  void start_response(const ResponseHead& head, bool last);
+
+  void hold_body(std::string_view bytes);
+  void drop_replay();
+  void send_held();
+  void end_request_upstream();
+  void update_request_flow();
+  size_t choose_weighted(const WeightedTarget& target);
+  uint64_t sticky_hash();
+  uint64_t hash_of(const HashOn& on) const;
+
+  void count_upstream_failure(const Error& error);
+  bool begin_retry(upstream::RetryVerdict verdict);
+  void record();
+  void write_log(int64_t total_us);
+  int64_t micros_since_start(TimePoint at) const;
+
+  Worker& worker_;
+  const Client client_;
+  base::Arena arena_;
+  RequestHead request_;
+  RequestHead upstream_request_;  ///< What goes upstream: rewritten path, host and headers.
+  const route::Route* route_ = nullptr;
+  std::shared_ptr<const route::Route> route_hold_;
+  upstream::RequestPermit request_permit_;
+  upstream::RetryPermit retry_permit_;
+  Attempt attempt_;
+  net::Timer backoff_timer_;
+  net::Timer deadline_timer_;
+  base::BufferChain held_;  ///< Request body not yet sent, or kept for a retry.
+  size_t held_sent_ = 0;    ///< Bytes of held_ that the current attempt has been given.
+  HeaderList request_trailers_;
+
+  std::string_view client_ip_;
+  std::string_view request_id_;
+  std::string_view traceparent_;
+  std::string_view allow_;  ///< For a 405.
+  Error error_{};
+  uint64_t bytes_received_ = 0;
+  uint64_t bytes_sent_ = 0;
+  TimePoint head_at_{};
+  TimePoint sent_at_{};
+  TimePoint response_at_{};
+  uint32_t attempts_ = 0;
+  uint32_t route_index_ = 0;
+  uint16_t status_ = 0;
+  uint16_t upstream_status_ = 0;
+  Step step_ = Step::kReceiveHead;
+  bool trusted_peer_ = false;
+  bool failed_ = false;  ///< error_ says why.
+  bool replayable_ = false;
+  bool request_ended_ = false;
+  bool request_end_sent_ = false;
+  bool response_started_ = false;  ///< A final head was given to the client's side.
+  bool response_ended_ = false;
+  bool downstream_gone_ = false;
+  bool continue_sent_ = false;
+  bool trace_begun_ = false;
+  char ip_text_[46];
+};
+
+}  // namespace weir::proxy

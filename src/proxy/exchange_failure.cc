@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one place where failures end: retry, local reply, cut-off answer or nothing, from what the
+// Error says and how far the exchange has come.
+#include "proxy/exchange.h"
+#include "proxy/worker.h"
+#include "proxy/worker_listener.h"
+#include "upstream/retry_policy.h"
+
+namespace weir::proxy {
+
+void Exchange::on_request_error(const Error& error) {
+  if (finished() || response_ended_) return;
+  fail(error);
+}
+
+void Exchange::on_downstream_gone(const Error& error) {
+  if (finished()) return;
+  downstream_gone_ = true;
+  if (!failed_) error_ = error;
+  failed_ = true;
+  attempt_.end();
+  step_ = Step::kFinish;
+  advance();
+}
+
+void Exchange::on_upstream_error(const Error& error) {
+  attempt_.detached();
+  fail(error);
+}
+
+void Exchange::on_attempt_timeout(const Error& error) {
+  fail(error);
+  flush();
+}
+
+void Exchange::on_deadline() {
+  fail(make_error(ErrorCode::kDeadlineExceeded));
+  flush();
+}
+
+void Exchange::fail(const Error& error) {
+  if (finished() || failed_) return;
+  if (error.origin == Origin::kUpstream && request_permit_) count_upstream_failure(error);
+  attempt_.end();
+  if (!response_started_ && retry(error)) return;
+  failed_ = true;
+  error_ = error;
+  backoff_timer_.cancel();
+  if (!response_started_) return reply(error);
+  // The client has part of an answer: it must see that the rest will not come (RFC 9112, 8).
+  client_.stream->abort();
+  step_ = Step::kFinish;
+  advance();
+}
+
+void Exchange::count_upstream_failure(const Error& error) {
+  upstream::ClusterStats& stats = cluster().stats();
+  switch (error.code) {
+    case ErrorCode::kConnectRefused:
+    case ErrorCode::kConnectFailed:
+    case ErrorCode::kConnectTimeout:
+      stats.connect_failures.add();
+      break;
+    case ErrorCode::kUpstreamTimeout:
+    case ErrorCode::kUpstreamIdle:
+      stats.timeouts.add();
+      break;
+    default:
+      stats.resets.add();
+      break;
+  }
+}
+
+// All of the body so far is still here. What was never sent is always held.
+bool Exchange::may_repeat() const {
+  return bytes_received_ == held_.size() && !downstream_gone_ &&
+         attempts_ <= route_->retry().num_retries;
+}
+
+bool Exchange::retry(const Error& error) {
+  if (route_ == nullptr || !request_permit_ || error.retry == Retry::kNo || !may_repeat())
+    return false;
+  return begin_retry(upstream::judge_error(route_->retry(), error, request_.method));
+}
+
+bool Exchange::retry_status(uint16_t status) {
+  if (!may_repeat()) return false;
+  const auto verdict = upstream::judge_status(route_->retry(), status, request_.method);
+  if (verdict == upstream::RetryVerdict::kNo) return false;
+  // The response's connection is given up with its attempt, so look first whether a retry will
+  // follow.
+  return begin_retry(verdict);
+}
+
+bool Exchange::begin_retry(upstream::RetryVerdict verdict) {
+  if (verdict == upstream::RetryVerdict::kNo) return false;
+  upstream::RetryPermit permit;
+  if (verdict == upstream::RetryVerdict::kBudget) {
+    permit = cluster().try_retry(route_->retry().budget);
+    if (!permit) return false;
+  }
+  attempt_.end();
+  retry_permit_ = std::move(permit);
+  held_sent_ = 0;
+  request_end_sent_ = false;
+  // The request was read to its end, or its body waits here: either way the step is the lease
+  // again.
+  step_ = Step::kLease;
+  // Nothing was sent: another endpoint can be tried at once, the origin has felt nothing.
+  const bool at_once = verdict == upstream::RetryVerdict::kFree && attempts_ == 1;
+  const Duration delay =
+      at_once ? Duration::zero()
+              : upstream::retry_delay(route_->retry().backoff, attempts_ - 1, worker_.rng());
+  worker_.loop().arm(backoff_timer_, delay);
+  return true;
+}
+
+void Exchange::on_backoff_over() {
+  advance();
+  flush();
+}
+
+}  // namespace weir::proxy

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+// The relay step: both bodies, what is held of the request for a retry, and who waits for whom.
+#include "http/header_id.h"
+#include "proxy/exchange.h"
+#include "proxy/response_head.h"
+#include "proxy/snapshot.h"
+#include "proxy/worker.h"
+#include "proxy/worker_listener.h"
+#include "upstream/retry_policy.h"
+
+namespace weir::proxy {
+
+// ---- Request body.
+
+void Exchange::on_request_body(std::string_view bytes) {
+  bytes_received_ += bytes.size();
+  // Answered already: what still comes has no reader.
+  if (finished() || response_ended_ || failed_) return;
+  const uint64_t limit = route_ != nullptr ? route_->limits().max_request_bytes : 0;
+  if (limit != 0 && bytes_received_ > limit) return fail(make_error(ErrorCode::kBodyTooLarge));
+  const bool direct = step_ == Step::kRelay && attempt_.stream() != nullptr &&
+                      held_sent_ == held_.size() && !attempt_.stream()->congested();
+  if (direct) {
+    attempt_.stream()->send_body(bytes);
+    attempt_.progress();
+  }
+  if (replayable_ && !route_->buffer_request() &&
+      held_.size() + bytes.size() > route_->retry().replay_buffer_bytes) {
+    drop_replay();
+  }
+  if (direct && !replayable_) return;
+  held_.append(bytes, worker_.large_blocks(), client_.listener->account());
+  if (direct) held_sent_ += bytes.size();
+}
+
+void Exchange::on_request_spliced(uint64_t bytes) {
+  bytes_received_ += bytes;
+  const uint64_t limit = route_->limits().max_request_bytes;
+  if (limit != 0 && bytes_received_ > limit) return fail(make_error(ErrorCode::kBodyTooLarge));
+  attempt_.progress();
+}
+
+void Exchange::on_request_end(const HeaderList& trailers) {
+  request_ended_ = true;
+  request_trailers_ = trailers;
+  if (step_ == Step::kBufferRequest) {
+    // The length is known now: the origin need not be told in chunks.
+    if (request_.body.kind == BodyFraming::Kind::kChunked && trailers.size() == 0) {
+      request_.body = {BodyFraming::Kind::kLength, held_.size()};
+    }
+    step_ = Step::kLease;
+    advance();
+  } else if (step_ == Step::kRelay) {
+    end_request_upstream();
+  }
+}
+
+net::Socket* Exchange::request_sink() {
+  const bool whole = step_ == Step::kRelay && attempt_.stream() != nullptr && !response_ended_ &&
+                     held_sent_ == held_.size();
+  if (!whole) return nullptr;
+  // Bytes that nobody keeps cannot be sent again.
+  if (request_.body.length > route_->retry().replay_buffer_bytes) drop_replay();
+  return replayable_ ? nullptr : attempt_.stream()->raw_sink();
+}
+
+void Exchange::await_request_sink() {
+  if (UpstreamStream* stream = attempt_.stream()) stream->await_drain();
+}
+
+// From now on the request cannot be repeated: only what was not sent yet is held.
+void Exchange::drop_replay() {
+  replayable_ = false;
+  if (held_sent_ > 0) held_.consume(held_sent_, worker_.large_blocks());
+  held_sent_ = 0;
+}
+
+void Exchange::send_held() {
+  UpstreamStream* const stream = attempt_.stream();
+  while (held_sent_ < held_.size() && !stream->congested()) {
+    std::array<iovec, 8> runs;
+    const size_t n = held_.fill(runs, held_sent_);
+    for (size_t i = 0; i < n; ++i) {
+      stream->send_body({static_cast<char*>(runs[i].iov_base), runs[i].iov_len});
+      held_sent_ += runs[i].iov_len;
+    }
+    // Before held blocks can go: they are only borrowed by the stream.
+    stream->flush();
+  }
+  if (!replayable_ && held_sent_ > 0) {
+    held_.consume(held_sent_, worker_.large_blocks());
+    held_sent_ = 0;
+  }
+  end_request_upstream();
+}
+
+void Exchange::end_request_upstream() {
+  if (!request_ended_ || request_end_sent_ || held_sent_ < held_.size()) return;
+  if (attempt_.stream() == nullptr) return;
+  request_end_sent_ = true;
+  sent_at_ = worker_.loop().clock().now();
+  attempt_.stream()->send_end(request_trailers_);
+  if (!response_started_) attempt_.request_sent();
+}
+
+void Exchange::on_upstream_drained() {
+  if (step_ != Step::kRelay || attempt_.stream() == nullptr) return;
+  attempt_.progress();
+  send_held();
+  if (!attempt_.stream()->congested()) client_.stream->resume_body();
+}
+
+// The client's body waits while there is nowhere to put it.
+void Exchange::update_request_flow() {
+  if (request_ended_ || response_ended_ || failed_) return;
+  if (step_ == Step::kBufferRequest) return;
+  const UpstreamStream* stream = attempt_.stream();
+  const bool waits = step_ != Step::kRelay || stream == nullptr || held_sent_ < held_.size() ||
+                     stream->congested();
+  if (waits) {
+    client_.stream->pause_body();
+  } else {
+    client_.stream->resume_body();
+  }
+}
+
+// ---- Response.
+
+void Exchange::on_interim(const ResponseHead& head) {
+  // Weir has answered "100 Continue" itself, when it was ready for the body.
+  if (head.status == 100) return;
+  ResponseHead out = head;
+  http::remove_hop_by_hop(out.headers);
+  client_.stream->send_interim(out);
+}
+
+void Exchange::on_response_head(const ResponseHead& head) {
+  response_at_ = worker_.loop().clock().now();
+  upstream_status_ = head.status;
+  upstream::ClusterStats& stats = cluster().stats();
+  stats.count_response(head.status);
+  stats.response_time.observe_us(static_cast<uint64_t>(
+      micros_since_start(response_at_) - micros_since_start(attempt_.connected_at())));
+  if (retry_status(head.status)) return;
+  const uint64_t limit = route_->limits().max_response_bytes;
+  if (limit != 0 && head.body.kind == BodyFraming::Kind::kLength && head.body.length > limit) {
+    return fail(make_error(ErrorCode::kResponseTooLarge));
+  }
+  attempt_.response_begun();
+  ResponseHead out = head;
+  make_client_response(out, *this);
+  start_response(out, false);
+  // The exchange cannot be repeated any more: nothing needs to be kept.
+  if (held_sent_ == held_.size() && replayable_) drop_replay();
+}
+
+void Exchange::start_response(const ResponseHead& head, bool last) {
+  response_started_ = true;
+  status_ = head.status;
+  client_.stream->send_head(head, last);
+}
+
+void Exchange::on_response_body(std::string_view bytes) {
+  bytes_sent_ += bytes.size();
+  const uint64_t limit = route_->limits().max_response_bytes;
+  if (limit != 0 && bytes_sent_ > limit) return fail(make_error(ErrorCode::kResponseTooLarge));
+  client_.stream->send_body(bytes);
+  attempt_.progress();
+}
+
+void Exchange::on_response_spliced(uint64_t bytes) {
+  bytes_sent_ += bytes;
+  const uint64_t limit = route_->limits().max_response_bytes;
+  if (limit != 0 && bytes_sent_ > limit) return fail(make_error(ErrorCode::kResponseTooLarge));
+  attempt_.progress();
+}
+
+net::Socket* Exchange::response_sink() {
+  return response_started_ && !downstream_gone_ ? client_.stream->raw_sink() : nullptr;
+}
+
+void Exchange::await_response_sink() { client_.stream->await_drain(); }
+
+void Exchange::on_response_end(const HeaderList& trailers) {
+  attempt_.detached();
+  attempt_.end();
+  response_ended_ = true;
+  client_.stream->send_end(trailers);
+}
+
+void Exchange::on_downstream_drained() {
+  if (UpstreamStream* stream = attempt_.stream()) stream->resume_body();
+  flush();
+}
+
+// ---- Both.
+
+void Exchange::flush() {
+  if (finished() || step_ == Step::kReceiveHead) return;
+  if (UpstreamStream* stream = attempt_.stream()) stream->flush();
+  client_.stream->flush();
+  const bool congested = client_.stream->congested();
+  if (response_ended_ && !congested) {
+    step_ = Step::kFinish;
+    advance();
+    return;
+  }
+  if (congested) {
+    if (UpstreamStream* stream = attempt_.stream()) stream->pause_body();
+  }
+  update_request_flow();
+}
+
+}  // namespace weir::proxy

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// What waits to go out on one HTTP/1 socket. Pieces are corked: add() borrows them, flush() gives
+// them to the kernel in one call and copies only what it does not take, into charged blocks. So a
+// head and the body slice that came with it leave in one sendmsg, and an idle connection holds
+// nothing here.
+//
+// Lifetime: borrowed bytes must stay until the next flush(), which comes before the loop goes on.
+// The cork itself lives in the exchange's arena: forget_arena() before that is reset. One thread.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "base/arena.h"
+#include "base/buffer_chain.h"
+#include "net/socket.h"
+
+namespace weir::proxy {
+
+class Output {
+ public:
+  struct Memory {
+    base::BlockPool& blocks;
+    base::Account& account;
+  };
+
+  /// Queues bytes without copying them.
+  void add(std::string_view bytes, base::Arena& arena, const Memory& memory);
+  /// Queues a copy of a few bytes (a chunk prefix), so that they need not outlive the call.
+  void add_copy(std::string_view bytes, base::Arena& arena, const Memory& memory);
+  /// Sends what the kernel takes now. kAgain or kOk: the rest is held; kError: the connection is
+  /// dead.
+  net::IoResult::Status flush(net::Socket& socket, const Memory& memory);
+
+  /// Bytes wait for the kernel: whoever produces more should pause.
+  bool congested() const { return !held_.empty(); }
+  size_t held() const { return held_.size(); }
+  bool empty() const { return held_.empty() && (cork_ == nullptr || cork_->count == 0); }
+  /// Requires: flushed.
+  void forget_arena() { cork_ = nullptr; }
+  void clear(const Memory& memory);
+
+ private:
+  static constexpr size_t kPieces = 16;
+  static constexpr size_t kScratch = 192;
+  struct Cork {
+    iovec pieces[kPieces];
+    uint32_t count = 0;
+    uint32_t scratch_used = 0;
+    char scratch[kScratch];
+  };
+
+  void spill(const Memory& memory);
+  size_t gather(iovec* out) const;
+  void take_sent(size_t bytes, const Memory& memory);
+
+  base::BufferChain held_;
+  Cork* cork_ = nullptr;
+};
+
+}  // namespace weir::proxy

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proxy/request_head.h"
+
+#include <charconv>
+
+#include "http/forwarded.h"
+#include "http/header_id.h"
+#include "proxy/exchange.h"
+#include "proxy/worker_listener.h"
+#include "route/rewrite.h"
+
+namespace weir::proxy {
+namespace {
+
+// Headers that weir itself may add: forwarding fields, Via, request id, trace, and a little room.
+constexpr size_t kAdded = 14;
+
+HeaderList copy_headers(const HeaderList& in, base::Arena& arena) {
+  HeaderList out(arena.array<Header>(in.size() + kAdded), in.size() + kAdded);
+  for (const Header& header : in) out.push(header);
+  return out;
+}
+
+void set(HeaderList& headers, const Header& header) {
+  headers.remove_if([&](const Header& h) { return h.id == header.id; });
+  headers.push(header);
+}
+
+// Only OPTIONS and TRACE count hops; for other methods the field means nothing and goes on as it
+// is.
+void count_hop(RequestHead& head, base::Arena& arena) {
+  if (head.method != Method::kOptions && head.method != Method::kTrace) return;
+  for (Header& header : head.headers) {
+    if (header.id != HeaderId::kMaxForwards) continue;
+    uint32_t hops = 0;
+    const auto* end = header.value.data() + header.value.size();
+    const auto parsed = std::from_chars(header.value.data(), end, hops);
+    if (parsed.ec != std::errc() || parsed.ptr != end || hops == 0) continue;
+    char* text = static_cast<char*>(arena.allocate(10));
+    const auto written = std::to_chars(text, text + 10, hops - 1);
+    header.value = {text, static_cast<size_t>(written.ptr - text)};
+  }
+}
+
+}  // namespace
+
+bool forwards_exhausted(const RequestHead& head) {
+  if (head.method != Method::kOptions) return false;
+  if (head.path == "*") return true;
+  const Header* hops = head.headers.find(HeaderId::kMaxForwards);
+  return hops != nullptr && hops->value == "0";
+}
+
+Result<void> make_upstream_head(Exchange& exchange, RequestHead& out) {
+  base::Arena& arena = exchange.arena();
+  const RequestHead& in = exchange.request();
+  const route::Route& route = *exchange.route();
+  out = in;
+  out.headers = copy_headers(in.headers, arena);
+  http::remove_hop_by_hop(out.headers);
+  // Weir answers it itself, when it is ready for the body.
+  out.headers.remove_if([](const Header& h) { return h.id == HeaderId::kExpect; });
+  count_hop(out, arena);
+  http::ForwardedFacts facts;
+  facts.peer = exchange.client().peer->is_unix ? std::string_view{} : exchange.client_ip();
+  facts.proto = in.scheme;
+  facts.host = in.authority;
+  facts.port = exchange.client().listener->port_text();
+  facts.trusted = exchange.trusted_peer();
+  http::set_forwarded(out.headers, facts, arena);
+  out.headers.push({"via", http::via_value(in.version), HeaderId::kVia});
+  set(out.headers, {"x-request-id", exchange.request_id(), HeaderId::kXRequestId});
+  if (exchange.trace_begun()) {
+    // State of a trace that was not believed belongs to nobody.
+    out.headers.remove_if([](const Header& h) { return h.id == HeaderId::kTracestate; });
+    set(out.headers, {"traceparent", exchange.traceparent(), HeaderId::kTraceparent});
+  }
+  const Result<std::string_view> path = route::rewrite_path(route, in.path, arena);
+  if (!path) return std::unexpected(path.error());
+  out.path = *path;
+  route.request_ops().apply(out.headers, arena);
+  return {};
+}
+
+}  // namespace weir::proxy

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// From the client's request head to the one that goes upstream. Pure functions over heads and
+// facts.
+#pragma once
+
+#include <weir/error.h>
+#include <weir/message.h>
+
+namespace weir::proxy {
+
+class Exchange;
+
+/// `out` is the request as upstream gets it: rewritten path, end-to-end headers, what weir adds,
+/// the route's operations last. Host and framing are set when it is sent. kBadTarget if the route's
+/// rewrite makes no valid path.
+Result<void> make_upstream_head(Exchange& exchange, RequestHead& out);
+
+/// Whether weir is the last to see this request: "Max-Forwards: 0" (RFC 9110, 7.6.2), or the "*" of
+/// OPTIONS, which asks the server as a whole.
+bool forwards_exhausted(const RequestHead& head);
+
+}  // namespace weir::proxy

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proxy/response_head.h"
+
+#include <charconv>
+
+#include "http/forwarded.h"
+#include "http/header_id.h"
+#include "http/status.h"
+#include "proxy/exchange.h"
+#include "proxy/worker.h"
+#include "route/route.h"
+
+namespace weir::proxy {
+namespace {
+
+// Via, Date and the request id.
+constexpr size_t kAdded = 4;
+
+std::string_view date_now(Exchange& exchange) {
+  Worker& worker = exchange.worker();
+  return exchange.arena().copy(worker.date().at(worker.loop().wall()));
+}
+
+bool accepts_json(const RequestHead& head) {
+  const Header* accept = head.headers.find(HeaderId::kAccept);
+  return accept != nullptr && accept->value.find("json") != std::string_view::npos;
+}
+
+}  // namespace
+
+void make_client_response(ResponseHead& head, Exchange& exchange) {
+  base::Arena& arena = exchange.arena();
+  // The parser leaves room for what is added here (http::kHeaderHeadroom).
+  HeaderList& headers = head.headers;
+  http::remove_hop_by_hop(headers);
+  headers.push({"via", http::via_value(head.version), HeaderId::kVia});
+  if (headers.find(HeaderId::kDate) == nullptr) {
+    headers.push({"date", date_now(exchange), HeaderId::kDate});
+  }
+  if (headers.find(HeaderId::kXRequestId) == nullptr) {
+    headers.push({"x-request-id", exchange.request_id(), HeaderId::kXRequestId});
+  }
+  exchange.route()->response_ops().apply(headers, arena);
+}
+
+ResponseHead local_head(uint16_t status, size_t extra, Exchange& exchange) {
+  ResponseHead head;
+  head.status = status;
+  head.reason = http::reason_phrase(status);
+  const size_t room = extra + kAdded;
+  head.headers = HeaderList(exchange.arena().array<Header>(room), room);
+  head.headers.push({"date", date_now(exchange), HeaderId::kDate});
+  if (!exchange.request_id().empty()) {
+    head.headers.push({"x-request-id", exchange.request_id(), HeaderId::kXRequestId});
+  }
+  return head;
+}
+
+std::string_view proxy_status(const Error& error, Exchange& exchange) {
+  const ErrorInfo& info = error_info(error.code);
+  base::Arena& arena = exchange.arena();
+  if (error.detail == nullptr) {
+    return arena.concat({"weir; error=", info.proxy_status, "; details=\"", info.reason, "\""});
+  }
+  return arena.concat(
+      {"weir; error=", info.proxy_status, "; details=\"", info.reason, ": ", error.detail, "\""});
+}
+
+ErrorBody error_body(const Error& error, Exchange& exchange) {
+  const ErrorInfo& info = error_info(error.code);
+  base::Arena& arena = exchange.arena();
+  const std::string_view detail = error.detail != nullptr ? error.detail : "";
+  if (!accepts_json(exchange.request())) {
+    return {"text/plain; charset=utf-8",
+            arena.concat({info.reason, detail.empty() ? "" : ": ", detail, ". ", info.hint, "\n"})};
+  }
+  char status[8];
+  const auto end = std::to_chars(status, status + sizeof status, info.status).ptr;
+  return {"application/problem+json", arena.concat({"{\"type\":\"about:blank\",\"title\":\"",
+                                                    http::reason_phrase(info.status),
+                                                    "\",\"status\":",
+                                                    {status, static_cast<size_t>(end - status)},
+                                                    ",\"reason\":\"",
+                                                    info.reason,
+                                                    "\",\"detail\":\"",
+                                                    detail,
+                                                    detail.empty() ? "" : ". ",
+                                                    info.hint,
+                                                    "\",\"request_id\":\"",
+                                                    exchange.request_id(),
+                                                    "\"}\n"})};
+}
+
+}  // namespace weir::proxy

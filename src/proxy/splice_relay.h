@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// Moves the rest of a body from one plain socket to another through a kernel pipe, without a copy
+// to user space. Used where nobody looks at the bytes and enough of them are left to be worth a
+// pipe (bench/e2e: `big`, `huge`, `upload`). One thread; both sockets outlive it.
+#pragma once
+
+#include <weir/error.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "net/pipe_pool.h"
+#include "net/socket.h"
+
+namespace weir::proxy {
+
+class SpliceRelay {
+ public:
+  /// Below this many bytes left, a copy through user space is cheaper than a pipe.
+  static constexpr uint64_t kWorthIt = 32 * 1024;
+
+  /// Requires: `pipe` is valid; it goes back to `pool` with the relay.
+  SpliceRelay(net::PipePool& pool, net::Pipe pipe) : pool_(pool), pipe_(pipe) {}
+  SpliceRelay(const SpliceRelay&) = delete;
+  SpliceRelay& operator=(const SpliceRelay&) = delete;
+  ~SpliceRelay() { pool_.give_back(pipe_, held_ == 0); }
+
+  struct Progress {
+    enum class State : uint8_t {
+      kWaitSource,  ///< Nothing more to read now.
+      kWaitSink,    ///< The sink takes no more now.
+      kYield,       ///< Enough for one turn; both could go on.
+      kSourceEnd,   ///< EOF, and everything was written.
+      kSourceError,
+      kSinkError,
+      kDone,  ///< `left` bytes were moved.
+    };
+    State state;
+    uint64_t read = 0;     ///< Taken from the source by this call.
+    uint64_t written = 0;  ///< Given to the sink by this call.
+    int error = 0;
+  };
+  /// Moves at most `left` bytes, as far as both sides go.
+  Progress run(net::Socket& source, net::Socket& sink, uint64_t left);
+  /// In the pipe now: bounded by the kernel's pipe size.
+  size_t held() const { return held_; }
+
+ private:
+  net::PipePool& pool_;
+  net::Pipe pipe_;
+  size_t held_ = 0;
+  bool source_ended_ = false;
+};
+
+}  // namespace weir::proxy

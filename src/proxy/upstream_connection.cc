@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: Apache-2.0
+// Life and reading; what the exchange asks for is in upstream_write.cc.
+#include "proxy/upstream_connection.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "http/head.h"
+#include "proxy/exchange.h"
+#include "proxy/h1_response.h"
+#include "proxy/worker.h"
+
+namespace weir::proxy {
+namespace {
+
+using Status = net::IoResult::Status;
+
+// As on the client's side: a first read fits most heads and leaves a large body to be spliced.
+constexpr size_t kHeadRead = 4096;
+constexpr size_t kTurnBytes = 256 * 1024;
+// Heads of origins: what nginx and HAProxy grant by default is 4 to 16 KiB.
+constexpr http::HeadLimits kResponseLimits{64 * 1024, 256, 0};
+
+Error connect_error(int error) {
+  switch (error) {
+    case ECONNREFUSED:
+    case ENOENT:
+      return make_error(ErrorCode::kConnectRefused, nullptr, Retry::kUnsent, error);
+    case ETIMEDOUT:
+      return make_error(ErrorCode::kConnectTimeout, nullptr, Retry::kUnsent, error);
+    default:
+      return make_error(ErrorCode::kConnectFailed, nullptr, Retry::kUnsent, error);
+  }
+}
+
+}  // namespace
+
+UpstreamConnection::UpstreamConnection(Worker& worker, upstream::ConnectionPermit permit)
+    : upstream::PoolEntry(std::move(permit)), worker_(worker) {
+  worker.mutable_stats().upstream_connections_live.add();
+}
+
+UpstreamConnection::~UpstreamConnection() = default;
+
+Result<UpstreamStream*> UpstreamConnection::connect(Worker& worker,
+                                                    upstream::ConnectionPermit permit,
+                                                    Exchange& exchange) {
+  const upstream::WorkerEndpoint& endpoint = *permit;
+  const auto user_timeout = endpoint.cluster().config().tcp_user_timeout.count();
+  const int fd = net::start_connect(endpoint.address(), static_cast<uint32_t>(user_timeout));
+  if (fd < 0) return std::unexpected(connect_error(-fd));
+  auto* connection = new UpstreamConnection(worker, std::move(permit));
+  if (!connection->socket_.adopt(worker.loop().sockets(), fd, *connection)) {
+    connection->close();
+    return std::unexpected(connect_error(errno));
+  }
+  connection->begin(exchange);
+  return connection;
+}
+
+UpstreamStream* UpstreamConnection::reuse(upstream::PoolEntry& entry, Exchange& exchange,
+                                          bool probe) {
+  auto& connection = static_cast<UpstreamConnection&>(entry);
+  bool dead = connection.socket_.peer_finished() || connection.socket_.failed() ||
+              connection.socket_.readable();
+  if (!dead && probe) {
+    char byte;
+    const ssize_t n = ::recv(connection.socket_.fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    dead = n >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
+  }
+  if (dead) {
+    connection.close();
+    return nullptr;
+  }
+  connection.state_ = State::kActive;
+  connection.begin(exchange);
+  return &connection;
+}
+
+void UpstreamConnection::begin(Exchange& exchange) {
+  exchange_ = &exchange;
+  request_ = new (exchange.arena().allocate(sizeof(Request))) Request;
+  head_sent_ = sent_any_ = request_ended_ = keep_alive_ = false;
+  body_paused_ = await_drain_ = false;
+  count_request();
+}
+
+base::Arena& UpstreamConnection::arena() { return exchange_->arena(); }
+
+Output::Memory UpstreamConnection::memory() {
+  return {worker_.large_blocks(),
+          exchange_ != nullptr ? exchange_->account() : worker_.process_account()};
+}
+
+void UpstreamConnection::on_socket() {
+  // The exchange outlives this call: it is taken back by the loop alone.
+  Exchange* const exchange = exchange_;
+  switch (state_) {
+    case State::kConnecting:
+      on_connecting();
+      break;
+    case State::kActive:
+      if (socket_.writable() && (out_.congested() || await_drain_)) room_to_write();
+      if (state_ == State::kActive) read_some();
+      break;
+    case State::kIdle:
+      // An origin that speaks unasked or goes away: neither can carry another request.
+      if (socket_.readable() || socket_.failed()) close();
+      break;
+    case State::kClosed:
+      break;
+  }
+  if (exchange != nullptr) exchange->flush();
+}
+
+void UpstreamConnection::on_connecting() {
+  if (!socket_.writable() && !socket_.failed()) return;
+  if (const int error = socket_.take_error(); error != 0) return fail(connect_error(error));
+  state_ = State::kActive;
+  endpoint().cluster().stats().connects.add();
+  exchange_->on_connected(*this);
+}
+
+void UpstreamConnection::room_to_write() {
+  await_drain_ = false;
+  flush();
+  if (!congested()) exchange_->on_upstream_drained();
+}
+
+bool UpstreamConnection::wants_read() const {
+  return state_ == State::kActive && !(body_paused_ && request_->head_done);
+}
+
+void UpstreamConnection::read_some() {
+  char* const buffer = worker_.read_buffer();
+  size_t taken = 0;
+  size_t used = 0;  // Bytes at the front of the buffer that are queued but not yet flushed.
+  while (wants_read() && socket_.readable() && taken < kTurnBytes) {
+    if (request_->head_done && try_splice()) return run_splice();
+    size_t room = request_->head_done ? Worker::kReadBuffer : kHeadRead;
+    if (used + std::min(room, 2 * kHeadRead) > Worker::kReadBuffer) {
+      exchange_->flush();
+      used = 0;
+      continue;
+    }
+    room = std::min(room, Worker::kReadBuffer - used);
+    const net::IoResult in = socket_.recv({buffer + used, room});
+    if (in.status == Status::kAgain) return;
+    if (in.status == Status::kEof) return on_eof(0);
+    if (in.status == Status::kError) return on_eof(in.error);
+    if (!feed({buffer + used, in.bytes})) return;
+    taken += in.bytes;
+    used += in.bytes;
+  }
+  if (wants_read() && socket_.readable()) socket_.wake();
+}
+
+// False: the response is over, one way or the other, and the exchange is no longer ours.
+bool UpstreamConnection::feed(std::string_view in) {
+  while (!in.empty()) {
+    if (!(request_->head_done ? feed_body(in) : feed_head(in))) return false;
+  }
+  return true;
+}
+
+bool UpstreamConnection::feed_head(std::string_view& in) {
+  std::string_view so_far = in;
+  const size_t before = request_->head_size;
+  if (before > 0) {
+    request_->keep(in.substr(0, std::min(in.size(), kResponseLimits.max_bytes + 1 - before)),
+                   arena());
+    so_far = {request_->head, request_->head_size};
+  }
+  const Result<size_t> end =
+      http::find_head_end(so_far, before, kResponseLimits, http::MessageKind::kResponse);
+  if (!end) {
+    fail(end.error());
+    return false;
+  }
+  if (*end == 0) {
+    if (before == 0) request_->keep(in, arena());
+    in = {};
+    return true;
+  }
+  const std::string_view text = so_far.substr(0, *end);
+  in.remove_prefix(*end - before);
+  request_->head_size = 0;
+  if (!head_complete(before > 0 ? text : arena().copy(text))) return false;
+  if (!request_->head_done || !request_->body.finished()) return true;
+  response_complete(!in.empty());
+  return false;
+}
+
+bool UpstreamConnection::head_complete(std::string_view text) {
+  ResponseHead head;
+  const Result<void> parsed =
+      http::parse_response_head(text, kResponseLimits, arena(), exchange_->request().method, head);
+  if (!parsed) {
+    fail(parsed.error());
+    return false;
+  }
+  if (head.status == 101) {
+    fail(make_error(ErrorCode::kUpstreamUpgrade, nullptr, Retry::kNo));
+    return false;
+  }
+  if (head.status < 200) {
+    // The head's memory may be in use by what is queued: the next one begins anew.
+    request_->head = nullptr;
+    request_->head_capacity = 0;
+    exchange_->on_interim(head);
+    return true;
+  }
+  request_->head_done = true;
+  request_->body.start(head.body, &arena());
+  keep_alive_ = head.keep_alive && head.body.kind != BodyFraming::Kind::kUntilClose;
+  Exchange& exchange = *exchange_;
+  exchange.on_response_head(head);
+  return exchange_ == &exchange;  // Else it did not want this response.
+}
+
+bool UpstreamConnection::feed_body(std::string_view& in) {
+  const Result<http::BodyReader::Step> step = request_->body.next(in);
+  if (!step) {
+    fail(make_error(ErrorCode::kUpstreamBadFraming, step.error().detail, Retry::kNo));
+    return false;
+  }
+  Exchange& exchange = *exchange_;
+  if (!step->data.empty()) exchange.on_response_body(step->data);
+  if (exchange_ != &exchange) return false;
+  in.remove_prefix(step->consumed);
+  if (!request_->body.finished()) return true;
+  response_complete(!in.empty());
+  return false;
+}
+
+bool UpstreamConnection::try_splice() {
+  if (request_->splice) return true;
+  const BodyFraming::Kind kind = request_->body.kind();
+  if ((kind != BodyFraming::Kind::kLength && kind != BodyFraming::Kind::kUntilClose) ||
+      request_->body.remaining() < SpliceRelay::kWorthIt) {
+    return false;
+  }
+  exchange_->flush();
+  if (body_paused_ || exchange_->response_sink() == nullptr) return false;
+  const net::Pipe pipe = worker_.pipes().take();
+  if (!pipe.valid()) return false;
+  request_->splice.emplace(worker_.pipes(), pipe);
+  return true;
+}
+
+void UpstreamConnection::run_splice() {
+  net::Socket* const sink = exchange_->response_sink();
+  if (sink == nullptr) return;  // The client is going: its connection brings the news.
+  const SpliceRelay::Progress progress =
+      request_->splice->run(socket_, *sink, request_->body.remaining());
+  using Splice = SpliceRelay::Progress::State;
+  if (progress.read > 0) {
+    Exchange& exchange = *exchange_;
+    request_->body.skip(progress.read);
+    worker_.mutable_stats().spliced_bytes.add(progress.read);
+    exchange.on_response_spliced(progress.read);
+    if (exchange_ != &exchange) return;
+  }
+  switch (progress.state) {
+    case Splice::kDone:
+      response_complete(false);
+      return;
+    case Splice::kWaitSource:
+      return;
+    case Splice::kYield:
+      socket_.wake();
+      return;
+    case Splice::kWaitSink:
+    case Splice::kSinkError:
+      body_paused_ = true;
+      exchange_->await_response_sink();
+      return;
+    case Splice::kSourceEnd:
+      return on_eof(0);
+    case Splice::kSourceError:
+      return on_eof(progress.error);
+  }
+}
+
+// The origin has sent its last byte (error 0) or reset the connection.
+void UpstreamConnection::on_eof(int error) {
+  if (request_->head_done && error == 0 && request_->body.on_eof()) {
+    return response_complete(false);
+  }
+  if (request_->head_done) {
+    return fail(make_error(ErrorCode::kUpstreamTruncated, nullptr, Retry::kNo, error));
+  }
+  const Retry retry = sent_any_ ? Retry::kIdempotent : Retry::kUnsent;
+  const char* detail = request_->head_size > 0 ? "in the middle of its head" : nullptr;
+  fail(make_error(ErrorCode::kUpstreamReset, detail, retry, error));
+}
+
+// `surplus`: bytes came behind the response, which nobody asked for.
+void UpstreamConnection::response_complete(bool surplus) {
+  const HeaderList trailers = request_->body.trailers();
+  const bool reusable = keep_alive_ && request_ended_ && out_.empty() && !surplus &&
+                        !write_broken_ && !socket_.peer_finished() && !socket_.failed();
+  Exchange& exchange = detach();
+  if (reusable) {
+    state_ = State::kIdle;
+    endpoint().cluster().give_back(*this);
+  } else {
+    close();
+  }
+  exchange.on_response_end(trailers);
+}
+
+void UpstreamConnection::fail(const Error& error) {
+  Exchange& exchange = detach();
+  close();
+  exchange.on_upstream_error(error);
+}
+
+Exchange& UpstreamConnection::detach() {
+  Exchange& exchange = *exchange_;
+  request_->~Request();
+  request_ = nullptr;
+  exchange_ = nullptr;
+  if (!out_.congested()) out_.clear(memory());
+  out_.forget_arena();
+  return exchange;
+}
+
+void UpstreamConnection::close() {
+  if (state_ == State::kClosed) return;
+  state_ = State::kClosed;
+  leave_pool();
+  socket_.close();
+  out_.clear(memory());
+  worker_.mutable_stats().upstream_connections_live.sub();
+  worker_.loop().retire(*this);
+}
+
+void UpstreamConnection::close_idle() { close(); }
+
+}  // namespace weir::proxy

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proxy/worker.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "proxy/access_record.h"
+#include "proxy/exchange.h"
+#include "proxy/snapshot.h"
+#include "proxy/worker_listener.h"
+
+namespace weir::proxy {
+namespace {
+
+// An exchange's arena takes a head of 16 headers, the rewritten one and the response's in one
+// block.
+constexpr size_t kSmallBlock = 4096;
+constexpr size_t kLargeBlock = 16 * 1024;
+// What is kept for reuse after a burst: 2 MiB small, 4 MiB large.
+constexpr size_t kFreeSmall = 512;
+constexpr size_t kFreeLarge = 256;
+constexpr size_t kFreeExchanges = 512;
+// Two descriptors and up to 1 MiB of kernel memory each.
+constexpr size_t kOpenPipes = 256;
+constexpr size_t kFreePipes = 16;
+constexpr Duration kHeartbeat = std::chrono::milliseconds(500);
+
+}  // namespace
+
+Worker::Worker(const Clock& clock, WorkerOptions options)
+    : options_(options),
+      loop_(clock),
+      small_blocks_(kSmallBlock, kFreeSmall),
+      large_blocks_(kLargeBlock, kFreeLarge),
+      pipes_(kOpenPipes, kFreePipes),
+      rng_(options.seed),
+      read_buffer_(std::make_unique_for_overwrite<char[]>(kReadBuffer)),
+      log_buffer_(std::make_unique_for_overwrite<char[]>(AccessLogFormat::kRoomEnough)),
+      clusters_(loop_, rng_.next()),
+      exchange_memory_(sizeof(base::Block) + sizeof(Exchange), kFreeExchanges),
+      heartbeat_(net::timer_callback<&Worker::on_heartbeat>(this)) {
+  last_turn_ns_.store(clock.now().time_since_epoch().count(), std::memory_order_relaxed);
+}
+
+Worker::~Worker() {
+  CHECK(exchanges_.empty());
+  CHECK(listeners_.empty());
+}
+
+void Worker::run() {
+  loop_.set_turn_hook([this] { end_turn(); });
+  on_heartbeat();
+  loop_.run();
+  heartbeat_.cancel();
+  clusters_.close_idle();
+  snapshot_.reset();
+  clusters_.adopt(upstream::ClusterList({}));
+}
+
+void Worker::adopt(std::shared_ptr<const Snapshot> snapshot, Done done) {
+  loop_.post([this, next = std::move(snapshot), then = std::move(done)]() mutable {
+    adopt_now(std::move(next));
+    if (then) then();
+  });
+}
+
+void Worker::drain(Done empty) {
+  loop_.post([this, then = std::move(empty)]() mutable { drain_now(std::move(then)); });
+}
+
+void Worker::stop() {
+  loop_.post([this] { stop_now(); });
+}
+
+void Worker::adopt_now(std::shared_ptr<const Snapshot> snapshot) {
+  detach_exchanges();
+  clusters_.adopt(*snapshot->clusters);
+  adopt_listeners(*snapshot);
+  snapshot_ = std::move(snapshot);
+}
+
+// Exchanges under way keep the one route they need, so that an hour-long call does not keep
+// 100,000.
+void Worker::detach_exchanges() {
+  exchanges_.for_each([this](Exchange& exchange) {
+    if (exchange.routed()) exchange.keep_route(snapshot_->routes->share(exchange.route_index()));
+  });
+}
+
+void Worker::adopt_listeners(const Snapshot& next) {
+  auto use_of = [&](const WorkerListener& listener) {
+    return std::find_if(next.listeners.begin(), next.listeners.end(), [&](const ListenerUse& use) {
+      return use.shared.get() == &listener.shared();
+    });
+  };
+  for (auto& listener : listeners_) {
+    const auto use = use_of(*listener);
+    if (use != next.listeners.end()) {
+      listener->update(*use);
+    } else {
+      listener->stop_accepting();
+      listener->drain_connections();
+    }
+  }
+  for (const ListenerUse& use : next.listeners) {
+    const bool known = std::any_of(listeners_.begin(), listeners_.end(), [&](const auto& listener) {
+      return &listener->shared() == use.shared.get() && listener->accepting();
+    });
+    if (!known && !draining_) listeners_.push_back(std::make_unique<WorkerListener>(*this, use));
+  }
+  sweep_ = true;
+}
+
+void Worker::drain_now(Done empty) {
+  draining_ = true;
+  drained_.push_back(std::move(empty));
+  for (auto& listener : listeners_) {
+    listener->stop_accepting();
+    listener->drain_connections();
+  }
+  sweep_ = true;
+}
+
+void Worker::stop_now() {
+  draining_ = true;
+  for (auto& listener : listeners_) {
+    listener->stop_accepting();
+    listener->kill_connections();
+  }
+  sweep_ = true;
+  loop_.stop();
+}
+
+void Worker::connection_closed() { sweep_ = draining_ || sweep_ || listeners_.size() > 1; }
+
+void Worker::sweep_listeners() {
+  sweep_ = false;
+  std::erase_if(listeners_, [](const std::unique_ptr<WorkerListener>& listener) {
+    return !listener->accepting() && listener->empty();
+  });
+  if (!draining_ || !listeners_.empty()) return;
+  for (Done& empty : std::exchange(drained_, {})) empty();
+}
+
+void Worker::end_turn() {
+  last_turn_ns_.store(loop_.now().time_since_epoch().count(), std::memory_order_relaxed);
+  if (sweep_) sweep_listeners();
+}
+
+// A loop that sleeps is alive too: it proves it by waking up.
+void Worker::on_heartbeat() { loop_.arm(heartbeat_, kHeartbeat); }
+
+Exchange* Worker::take_exchange(const Client& client) {
+  base::Block* block = exchange_memory_.take(client.listener->account());
+  auto* exchange = new (block->data()) Exchange(*this, client);
+  exchanges_.push_back(*exchange);
+  stats_.exchanges_live.add();
+  return exchange;
+}
+
+void Worker::recycle_exchange(Exchange& exchange) {
+  exchange.~Exchange();
+  stats_.exchanges_live.sub();
+  exchange_memory_.release(reinterpret_cast<base::Block*>(&exchange) - 1);
+}
+
+void Worker::log(const AccessRecord& record) {
+  const AccessLogFormat& format = *snapshot_->access_log;
+  if (options_.access_log == nullptr || !format.wants(record, rng_.next())) return;
+  const size_t size = format.format(record, log_buffer_.get(), AccessLogFormat::kRoomEnough);
+  if (size == 0 || !options_.access_log->write({log_buffer_.get(), size})) stats_.log_dropped.add();
+}
+
+}  // namespace weir::proxy
