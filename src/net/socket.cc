@@ -84,10 +84,8 @@ IoResult Socket::splice_from_pipe(int pipe_read_end, size_t most, bool more_foll
   const ssize_t n =
       ::splice(pipe_read_end, nullptr, fd_, nullptr, most,
                SPLICE_F_MOVE | SPLICE_F_NONBLOCK | (more_follows ? SPLICE_F_MORE : 0));
-  if (n > 0) {
-    if (static_cast<size_t>(n) < most) flags_ &= static_cast<uint8_t>(~kWritable);
-    return {Status::kOk, 0, static_cast<size_t>(n)};
-  }
+  // A short splice does not mean a full socket, and without that there is no edge to wait for.
+  if (n > 0) return {Status::kOk, 0, static_cast<size_t>(n)};
   if (n < 0 && errno != EAGAIN && errno != EINTR) return {Status::kError, errno, 0};
   flags_ &= static_cast<uint8_t>(~kWritable);
   return {Status::kAgain, 0, 0};
