@@ -231,11 +231,15 @@ Result<void> apply(FieldFacts& facts, base::Arena& arena, RequestHead& out) {
     return fail(ErrorCode::kBadHeader, "too many Connection options");
   }
   out.keep_alive = facts.connection.persistent(out.version);
-  out.upgrade = facts.connection.upgrade && facts.upgrade;
-  // RFC 9110, 10.1.1: an expectation from an HTTP/1.0 client is ignored.
-  bool expects = out.version == Version::kHttp11;
-  if (expects && facts.expect_unknown) return fail(ErrorCode::kExpectationFailed);
-  out.expect_continue = expects && facts.expect;
+  if (out.version == Version::kHttp11) {
+    if (facts.expect_unknown) return fail(ErrorCode::kExpectationFailed);
+    out.expect_continue = facts.expect;
+    out.upgrade = facts.connection.upgrade && facts.upgrade;
+  } else if (facts.expect || facts.expect_unknown) {
+    // RFC 9110, 7.8 and 10.1.1: from an HTTP/1.0 client both are ignored; Expect must not reach the
+    // origin either, for which the request becomes one of HTTP/1.1.
+    out.headers.remove_if([](const Header& h) { return h.id == HeaderId::kExpect; });
+  }
   return check_host(facts, arena, out);
 }
 

@@ -101,12 +101,18 @@ TEST_F(RequestHeadTest, UpgradeNeedsBothFields) {
   EXPECT_FALSE(head_.upgrade);
 }
 
+TEST_F(RequestHeadTest, UpgradeOfHttp10IsIgnored) {
+  ASSERT_TRUE(parse("GET / HTTP/1.0\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"));
+  EXPECT_FALSE(head_.upgrade);
+}
+
 TEST_F(RequestHeadTest, ExpectationCountsInHttp11Only) {
   ASSERT_TRUE(parse("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n"));
   EXPECT_TRUE(head_.expect_continue);
   ASSERT_TRUE(parse("POST / HTTP/1.0\r\nHost: a\r\nExpect: 100-continue\r\n\r\n"));
   EXPECT_FALSE(head_.expect_continue);
   ASSERT_TRUE(parse("POST / HTTP/1.0\r\nHost: a\r\nExpect: wonders\r\n\r\n"));
+  EXPECT_EQ(head_.headers.find(HeaderId::kExpect), nullptr);
 }
 
 TEST_F(RequestHeadTest, AbsoluteFormSaysNothingAboutTheSchemeUsed) {
