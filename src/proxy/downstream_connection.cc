@@ -306,8 +306,8 @@ void DownstreamConnection::run_splice() {
       if (state_ == State::kBody) request_read();
       return;
     case Splice::kWaitSource:
-      return;
     case Splice::kYield:  // settle() asks for another turn.
+      return;
     case Splice::kWaitSink:
     case Splice::kSinkError:
       // A broken sink reports itself through its own connection's events.
