@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "upstream/pool.h"
 
+#include <utility>
+
 #include "base/check.h"
 #include "upstream/cluster.h"
 #include "upstream/cluster_stats.h"
@@ -35,7 +37,8 @@ bool IdlePool::give_back(PoolEntry& entry, const PoolConfig& config, TimePoint n
 }
 
 void IdlePool::discard(PoolEntry& entry) {
-  entry.permit_.release();
+  // The place is free when the socket is closed, not before: who waits for it opens another.
+  const ConnectionPermit place = std::move(entry.permit_);
   entry.close_idle();
 }
 
