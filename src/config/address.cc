@@ -34,7 +34,7 @@ Parsed<Address> parse_unix(std::string_view path) {
   }
   if (path.size() > kMaxUnixPath) {
     return std::unexpected(
-        Finding{"a path of " + std::to_string(path.size()) + " bytes is too long for a unix socket",
+        Finding{"a unix socket's path of " + std::to_string(path.size()) + " bytes, too many",
                 "the kernel takes " + std::to_string(kMaxUnixPath) + " at most"});
   }
   return Address{Address::Kind::kUnix, {}, 0, std::string(path), "unix:" + std::string(path)};

@@ -61,7 +61,9 @@ CodecPtr<LoadBalancingConfig> load_balancing_section() {
               "What maglev keeps together: header:NAME, client_ip or path; required with maglev."),
       },
       [](Reader& reader, NodeId id, S& value) {
-        const bool hashes = value.hash_on.kind != HashOn::Kind::kNone;
+        // A hash_on that could not be read is there all the same.
+        const NodeId hash = reader.find(id, "hash_on");
+        const bool hashes = hash != Document::kNone && !reader.document().is_null(hash);
         if (value.policy == kMaglev && !hashes) {
           reader.error(id, {"maglev needs `hash_on`", "add hash_on: header:x-user, or client_ip"});
         }

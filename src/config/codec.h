@@ -68,7 +68,7 @@ class ScalarCodec : public Codec<V> {
       value = *spec_.null_value;
       return;
     }
-    const auto text = reader.text(id, spec_.type.name);
+    const auto text = reader.text(id, "a single value (" + spec_.type.name + ")");
     if (!text) return;
     Parsed<V> parsed = spec_.parse(*text);
     if (parsed) {

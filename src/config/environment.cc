@@ -19,13 +19,22 @@ bool is_name(std::string_view name) {
          std::all_of(name.begin(), name.end(), is_name_char);
 }
 
-std::expected<std::string, Finding> value_of(std::string_view name,
+// `reference` is what stands between the braces: NAME or NAME:-text.
+std::expected<std::string, Finding> value_of(std::string_view reference,
                                              const Environment& environment) {
+  const std::size_t split = reference.find(":-");
+  const std::string_view name = reference.substr(0, split);
+  if (!is_name(name)) {
+    return std::unexpected(Finding{"${ without the name of a variable and }",
+                                   "write ${NAME}, or $${ for a literal ${"});
+  }
   const std::optional<std::string> value =
       environment ? environment(name) : std::optional<std::string>();
+  if (!value && split != std::string_view::npos) return std::string(reference.substr(split + 2));
   if (!value) {
-    return std::unexpected(Finding{"the environment has no variable " + std::string(name),
-                                   "set it before weir starts; write $${ for a literal ${"});
+    return std::unexpected(Finding{
+        "the environment has no variable " + std::string(name),
+        "set it before weir starts, or write ${" + std::string(name) + ":-text} with a default"});
   }
   // The text of a variable has not been through the check that the file has.
   if (find_bad_byte(*value)) {
@@ -56,13 +65,9 @@ std::expected<std::string, Finding> expand(std::string_view text, const Environm
       continue;
     }
     const std::size_t end = text.find('}', at);
-    const std::string_view name =
+    const std::string_view reference =
         end == std::string_view::npos ? std::string_view() : text.substr(at + 2, end - at - 2);
-    if (!is_name(name)) {
-      return std::unexpected(Finding{"${ without the name of a variable and }",
-                                     "write ${NAME}, or $${ for a literal ${"});
-    }
-    const auto value = value_of(name, environment);
+    const auto value = value_of(reference, environment);
     if (!value) return std::unexpected(value.error());
     out.append(text.substr(0, at)).append(*value);
     text.remove_prefix(end + 1);

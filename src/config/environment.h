@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// ${NAME} in a value becomes the variable's text; $${ stands for a literal ${. Replaced after YAML
-// is parsed, so that a variable can never add keys. The environment is an argument: tests bring
-// theirs.
+// ${NAME} in a value becomes the variable's text, ${NAME:-text} the text when there is no such
+// variable, and $${ stands for a literal ${. Replaced after YAML is parsed, so that a variable can
+// never add keys. The environment is an argument: tests bring theirs.
 #pragma once
 
 #include <expected>

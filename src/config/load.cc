@@ -38,13 +38,15 @@ LoadResult load_source(Diagnostics& diagnostics, const std::string& name,
   if (const auto document = Document::parse(diagnostics.source_text(0), 0, diagnostics)) {
     config = read_config(*document, context);
     config.files = diagnostics.source_names();
-    if (!document->is_null(Document::kRoot)) validate(config, diagnostics);
+    if (document->kind(Document::kRoot) == NodeKind::kMap) validate(config, diagnostics);
     for (const Validator& validator : options.validators) validator(config, diagnostics);
   }
   const bool failed = diagnostics.errors() != 0;
   auto findings = diagnostics.take_sorted();
-  if (failed) return std::unexpected(std::move(findings));
-  return Loaded{std::move(config), std::move(findings)};
+  if (!failed) return Loaded{std::move(config), std::move(findings)};
+  // What looks unused beside an error is often just what the broken part uses.
+  std::erase_if(findings, [](const auto& d) { return d.severity == Severity::kWarning; });
+  return std::unexpected(std::move(findings));
 }
 
 }  // namespace

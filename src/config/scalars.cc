@@ -155,7 +155,10 @@ Scalar word_scalar(std::string_view word) {
 }
 
 Finding unknown_word(std::string_view text, const std::vector<std::string_view>& words) {
-  const std::string_view close = nearest(text, words);
+  if (words.size() == 1) return {"not known here", "write " + either_of(words)};
+  // The number nearest to a wrong number is no more likely than the others.
+  const bool number = !text.empty() && text.front() >= '0' && text.front() <= '9';
+  const std::string_view close = number ? std::string_view() : nearest(text, words);
   std::string hint = "known here: " + either_of(words);
   if (!close.empty())
     hint = "did you mean `" + std::string(close) + "`? Known here: " + either_of(words);

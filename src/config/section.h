@@ -130,10 +130,13 @@ class Section : public Codec<S> {
   using Hook = std::function<void(Reader&, NodeId, S&)>;
 
   explicit Section(std::vector<KeyPtr<S>> keys, Hook after = {}, Hook before = {})
-      : keys_(std::move(keys)), after_(std::move(after)), before_(std::move(before)) {}
+      : keys_(std::move(keys)),
+        after_(std::move(after)),
+        before_(std::move(before)),
+        example_("a map such as {" + std::string(keys_.front()->name()) + ": ...}") {}
 
   void read(Reader& reader, NodeId id, S& object) const override {
-    const auto entries = reader.entries(id, "a map of keys");
+    const auto entries = reader.entries(id, example_);
     place(reader, id, object);
     if (reader.document().kind(id) != NodeKind::kMap) return;
     if (before_) before_(reader, id, object);
@@ -199,6 +202,7 @@ class Section : public Codec<S> {
   std::vector<KeyPtr<S>> keys_;
   Hook after_;
   Hook before_;
+  std::string example_;
 };
 
 template <class S>

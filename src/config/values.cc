@@ -37,6 +37,7 @@ constexpr std::size_t kMaxDigits = 15;  // so that digits * factor is checked, n
 
 // Takes the number off the front of `text`; what stays is the unit.
 std::optional<Decimal> take_decimal(std::string_view& text) {
+  if (text.empty() || !is_digit(text.front())) return std::nullopt;
   Decimal decimal;
   std::size_t at = 0;
   std::size_t count = 0;
@@ -53,7 +54,7 @@ std::optional<Decimal> take_decimal(std::string_view& text) {
       decimal.scale *= 10;
     }
   }
-  if (count == 0 || decimals == 0) return std::nullopt;
+  if (decimals == 0) return std::nullopt;
   text.remove_prefix(at);
   return decimal;
 }
