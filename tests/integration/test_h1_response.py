@@ -57,7 +57,7 @@ def test_h1_origins_close_is_not_the_clients(lab):
 
 
 def test_h1_relayed_error_of_an_origin_has_no_error_token(lab):
-    answer = answered(lab, response(503, b"busy"))
+    answer = answered(lab, response(503, b"busy"), route={"retry": {"num_retries": 0}})
     assert answer.body == b"busy"
     assert "error=" not in (answer.header("proxy-status") or "")
 
@@ -247,7 +247,7 @@ def test_h1_early_answer_does_not_end_a_body_that_the_origin_still_takes(lab):
 
 def test_h1_early_answer_of_an_origin_that_closes_without_reading_is_seen(lab):
     client, origin, _ = lab.pair()
-    client.send(request("POST", headers={"Content-Length": "30000000"}))
+    client.send(request("POST", headers={"Content-Length": "9000000"}))
     connection = origin.accept()
     connection.read_head()
     connection.answer(413, b"too much", headers={"Connection": "close"})
@@ -348,25 +348,24 @@ def test_h1_bad_answer_is_a_bad_gateway_that_says_why(lab, raw, reason):
     assert_refused(client.read_response(), reason)
 
 
-@pytest.mark.parametrize("raw", [
-    b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf",
-    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
-    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\nZZ\r\n",
+@pytest.mark.parametrize("framing, half, rest", [
+    ("Content-Length: 10", b"half", b""),
+    ("Transfer-Encoding: chunked", b"4\r\nhalf\r\n", b""),
+    ("Transfer-Encoding: chunked", b"4\r\nhalf\r\n", b"ZZ\r\n"),
 ], ids=["length", "chunked", "bad chunk"])
 @pytest.mark.parametrize("how", ["close", "reset"])
-def test_h1_truncated_answer_is_not_passed_off_as_whole(lab, raw, how):
+def test_h1_truncated_answer_is_not_passed_off_as_whole(lab, framing, half, rest, how):
     client, origin, gateway = lab.pair()
     client.send(request())
     connection = origin.accept()
     connection.expect()
-    connection.send(raw)
+    connection.send(f"HTTP/1.1 200 OK\r\n{framing}\r\n\r\n", half)
     assert client.read_head().status == 200
     client.read_until("half")
+    connection.send(rest)
     getattr(connection, how)()
-    rest = client.read_to_end_or_reset()
-    assert b"0\r\n\r\n" not in rest
-    assert gateway.log(1)[0]["reason"] in ("upstream_truncated", "upstream_reset", "bad_chunk",
-                                           "upstream_bad_framing")
+    assert b"0\r\n\r\n" not in client.read_to_end_or_reset()
+    assert gateway.log(1)[0]["reason"] in ("upstream_truncated", "upstream_bad_framing")
 
 
 def test_h1_reset_of_a_close_delimited_answer_is_not_passed_off_as_its_end(lab):

@@ -47,7 +47,7 @@ def test_metrics_count_failures_by_reason(lab):
     client = lab.client(gateway)
     client.get()
     client.get()
-    assert gateway.metric("weir_failures_total", reason="no_route") == 2
+    assert gateway.metric("weir_proxy_failures_total", reason="no_route") == 2
 
 
 def test_metrics_series_are_bounded(lab):
@@ -100,13 +100,13 @@ def test_metrics_gauges_return_to_zero(lab):
     client.send(request())
     connection = origin.accept()
     connection.expect()
-    assert gateway.metric("weir_exchanges_active") == 1
-    assert gateway.metric("weir_cluster_requests_active", cluster="app") == 1
+    assert gateway.metric("weir_worker_exchanges") == 1
+    assert gateway.metric("weir_cluster_requests", cluster="app") == 1
     connection.answer()
     client.read_response()
-    eventually(lambda: gateway.metric("weir_exchanges_active") == 0, "no exchange is active")
+    eventually(lambda: gateway.metric("weir_worker_exchanges") == 0, "no exchange is active")
     client.close()
-    eventually(lambda: gateway.metric("weir_listener_connections_active", listener="main") == 0,
+    eventually(lambda: gateway.metric("weir_listener_connections", listener="main") == 0,
                "no connection is open")
 
 

@@ -43,7 +43,7 @@ def test_reload_counts_successes(lab):
     gateway = lab.gateway(direct_config("a"))
     for _ in range(3):
         assert gateway.reload()[0] == 0
-    assert gateway.metric("weir_config_reloads_total", result="success") == 3
+    assert gateway.metric("weir_config_reloads_total", result="applied") == 3
 
 
 # ---- A bad file.
@@ -53,7 +53,7 @@ def test_reload_of_an_invalid_file_changes_nothing_and_says_why(lab):
     assert code != 0
     assert "nowhere" in out + err
     assert body_of(lab, gateway) == b"old"
-    assert gateway.metric("weir_config_reloads_total", result="failure") == 1
+    assert gateway.metric("weir_config_reloads_total", result="rejected") == 1
     assert "nowhere" in gateway.stderr_text()
 
 
@@ -62,7 +62,7 @@ def test_reload_by_sighup_of_an_invalid_file_says_why_in_the_log(lab):
     gateway.write(merge(direct_config("new"), BAD))
     gateway.signal(signal.SIGHUP)
     gateway.wait_for_line(lambda line: "nowhere" in line, "what is wrong")
-    eventually(lambda: gateway.metric("weir_config_reloads_total", result="failure") == 1,
+    eventually(lambda: gateway.metric("weir_config_reloads_total", result="rejected") == 1,
                "the failure is counted")
     assert body_of(lab, gateway) == b"old"
 
@@ -80,7 +80,7 @@ def test_reload_of_a_missing_file_changes_nothing(lab):
     gateway = lab.gateway(direct_config("old"))
     os.unlink(gateway.file)
     gateway.signal(signal.SIGHUP)
-    eventually(lambda: gateway.metric("weir_config_reloads_total", result="failure") == 1,
+    eventually(lambda: gateway.metric("weir_config_reloads_total", result="rejected") == 1,
                "the failure is counted")
     assert body_of(lab, gateway) == b"old"
 
@@ -311,7 +311,7 @@ def test_reload_under_load_200_times_half_of_them_invalid_fails_no_request(lab):
         assert not load.faults, load.faults[:3]
         assert not deadline.passed()
     load.end()
-    assert gateway.metric("weir_config_reloads_total", result="failure") == count // 2
+    assert gateway.metric("weir_config_reloads_total", result="rejected") == count // 2
     grown = gateway.rss() - base
     assert SLOWNESS > 1 or grown < 8 << 20, f"resident memory grew by {grown >> 10} KiB"
 

@@ -307,7 +307,7 @@ def test_retry_client_that_leaves_between_tries_ends_them(lab):
     client, origin, gateway = lab.pair(route={"retry": {"backoff": {"base": "10s", "max": "10s"}}})
     client.send(request())
     origin.serve_one(503)
-    eventually(lambda: gateway.metric("weir_cluster_requests_active", cluster="app") == 1,
+    eventually(lambda: gateway.metric("weir_cluster_requests", cluster="app") == 1,
                "the request waits for its next try")
     client.reset()
     assert gateway.log(1)[0]["status"] == 499

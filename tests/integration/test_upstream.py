@@ -54,12 +54,6 @@ def test_upstream_endpoints_file(lab):
     assert lab.client(lab.gateway(config)).get().body == b"ok"
 
 
-def test_upstream_cluster_without_endpoint_is_503(lab):
-    config = config_for("127.0.0.1:1")
-    config["clusters"]["app"]["endpoints"][0]["weight"] = 0
-    assert_refused(lab.client(lab.gateway(config)).get(), "no_endpoint")
-
-
 @pytest.mark.parametrize("state", ["drain", "maint"])
 def test_upstream_cluster_that_is_not_ready_is_503(lab, state):
     origin = lab.origin()
@@ -287,7 +281,7 @@ def test_resource_max_connections_lets_requests_wait(lab):
 
 
 def test_resource_max_pending_is_503(lab):
-    gateway, _, _, _ = busy(lab, {"max_connections": 1, "max_pending": 1})
+    gateway, _, _, _ = busy(lab, {"max_connections": 1, "max_pending": 1, "max_requests": 9})
     lab.client(gateway).send(request())
     eventually(lambda: gateway.metric("weir_cluster_requests_pending", cluster="app") == 1,
                "one request waits")

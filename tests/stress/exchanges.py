@@ -47,8 +47,8 @@ EXCHANGES = {
         ("C", "HEAD /@ID@ HTTP/1.1\r\nHost: a\r\n\r\n"), ("o?", END),
         ("O", OK + "Content-Length: 99\r\n\r\n"), ("c?", END)],
     "expect_continue": [
-        ("C", post("Content-Length: 3\r\nExpect: 100-continue")), ("o?", END),
-        ("O", "HTTP/1.1 100 Continue\r\n\r\n"), ("c?", END), ("C", "abc"), ("o?", "abc"),
+        ("C", post("Content-Length: 3\r\nExpect: 100-continue")), ("o?", END), ("c?", " 100 "),
+        ("c?", END), ("O", "HTTP/1.1 100 Continue\r\n\r\n"), ("C", "abc"), ("o?", "abc"),
         ("O", OK + "Content-Length: 2\r\n\r\nok"), ("c?", "ok")],
     "early_hints": [
         ("C", HEAD), ("o?", END), ("O", "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"),

@@ -71,6 +71,6 @@ def test_lifetime_whatever_ends_whenever_nothing_is_left(lab, pool):
     for lane in lanes:
         lane.run(address, Case("afterwards", EXCHANGES["keep_alive"],
                                len(EXCHANGES["keep_alive"])))
-    eventually(lambda: gateway.metric("weir_exchanges_active") == 0, "no exchange is alive")
+    eventually(lambda: gateway.metric("weir_worker_exchanges") == 0, "no exchange is alive")
     eventually(lambda: gateway.metric("weir_memory_accounted_bytes") == 0, "no block is held")
     print(f"{len(cases)} cases")
