@@ -26,6 +26,9 @@ std::size_t count_severity(const std::vector<Diagnostic>& findings, Severity sev
 
 std::string verdict(const LoadResult& result, const std::vector<Diagnostic>& findings) {
   const std::size_t warnings = count_severity(findings, Severity::kWarning);
+  if (!result && findings.size() > Diagnostics::kMaxKept) {
+    return fmt::format("more than {} findings", Diagnostics::kMaxKept);
+  }
   if (!result) return counted(count_severity(findings, Severity::kError), "error");
   const Config& config = result->config;
   std::string text = fmt::format("ok: {}, {}, {}", counted(config.listeners.size(), "listener"),

@@ -65,9 +65,12 @@ TEST(FindingsTogether, AllAreShownAtOnceInTheOrderOfTheFile) {
 TEST(FindingsTogether, ThousandsAreCountedNotShown) {
   std::string text = "listeners: {e: {address: 127.0.0.1:80}}\nroutes:\n";
   for (int i = 0; i < 5000; ++i) text += "  - x\n";
-  const auto findings = test::bad(text);
-  ASSERT_EQ(findings.size(), Diagnostics::kMaxKept + 1);
-  EXPECT_EQ(findings.back().message, "and 4800 more findings that are not shown");
+  const LoadResult result = test::load(text);
+  ASSERT_FALSE(result);
+  ASSERT_EQ(result.error().size(), Diagnostics::kMaxKept + 1);
+  EXPECT_EQ(result.error().back().message, "and 4800 more findings that are not shown");
+  EXPECT_TRUE(check_report(result, "test.yaml", ReportFormat::kText)
+                  .ends_with("test.yaml: more than 200 findings\n"));
 }
 
 }  // namespace
