@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "admin/router.h"
+
+#include <array>
+#include <utility>
+
+#include "admin/json.h"
+#include "admin/metrics.h"
+#include "config/dump.h"
+#include "http/status.h"
+#include "route/order.h"
+
+namespace weir::admin {
+namespace {
+
+constexpr const char* kText = "text/plain; charset=utf-8";
+constexpr const char* kJson = "application/json";
+constexpr const char* kYaml = "application/yaml";
+// The format of Prometheus' text exposition.
+constexpr const char* kMetricsText = "text/plain; version=0.0.4; charset=utf-8";
+
+// A loop that has not turned for this long serves nobody: with nothing to do it turns twice a
+// second.
+constexpr double kStuckSeconds = 2.0;
+// How long a scrape may hold the control loop in one go.
+constexpr Duration kSlice{std::chrono::milliseconds(2)};
+
+Response text(uint16_t status, std::string body) { return {status, kText, std::move(body), {}}; }
+
+// A scrape on its way: steps until its slice is over, then lets the loop turn.
+class Scrape {
+ public:
+  Scrape(Process& process, Router::Later later)
+      : process_(process), page_(collect(process)), later_(std::move(later)) {}
+
+  static void run(std::unique_ptr<Scrape> scrape) {
+    const TimePoint until = scrape->process_.clock().now() + kSlice;
+    while (scrape->page_.step()) {
+      if (scrape->process_.clock().now() < until) continue;
+      Process& process = scrape->process_;
+      process.post([next = std::move(scrape)]() mutable { run(std::move(next)); });
+      return;
+    }
+    scrape->later_({200, kMetricsText, scrape->page_.take(), {}});
+  }
+
+ private:
+  Process& process_;
+  MetricsPage page_;
+  Router::Later later_;
+};
+
+}  // namespace
+
+std::span<const Router::Page> Router::pages() {
+  static constexpr auto kPages = std::to_array<Page>({
+      {"/", Method::kGet, false, "this list", &Router::index},
+      {"/healthz", Method::kGet, true, "200 while every worker's loop turns", &Router::healthz},
+      {"/readyz", Method::kGet, true, "200 while new traffic is welcome", &Router::readyz},
+      {"/metrics", Method::kGet, true, "all counters, Prometheus text", &Router::metrics},
+      {"/stats", Method::kGet, false, "all counters, JSON", &Router::stats},
+      {"/clusters", Method::kGet, false, "clusters, endpoints, name look-ups, JSON",
+       &Router::clusters},
+      {"/config", Method::kGet, false, "the config in force, secrets out; YAML, ?format=json",
+       &Router::config},
+      {"/routes", Method::kGet, false, "routes in the order in which they are tried",
+       &Router::routes},
+      {"/reload", Method::kPost, false, "read the config file again; 200, or 422 and why not",
+       &Router::reload},
+      {"/drain", Method::kPost, false, "finish what is in flight, then end the process",
+       &Router::drain},
+  });
+  return kPages;
+}
+
+std::optional<Response> Router::handle(const Request& request, Later later) {
+  const Method method = request.method == Method::kHead ? Method::kGet : request.method;
+  for (const Page& page : pages()) {
+    if (page.path != request.path) continue;
+    if (request.door == Door::kTcp && !page.over_tcp) return refuse_over_tcp(request);
+    if (page.method != method) {
+      const char* const allow = page.method == Method::kPost ? "POST" : "GET, HEAD";
+      Response response = text(405, request.path + " takes " + allow + " only\n");
+      response.allow = allow;
+      return response;
+    }
+    return (this->*page.answer)(request, later);
+  }
+  return text(404, "there is no " + request.path + "; GET / lists what there is\n");
+}
+
+Response Router::refuse_over_tcp(const Request& request) const {
+  const std::string socket = process_.admin_address();
+  if (socket.empty()) {
+    return text(403, request.path + " is served on the admin socket only, and that is off\n");
+  }
+  const std::string path = socket.substr(socket.find(':') + 1);
+  return text(403, request.path + " is served on the admin socket only. Try: curl --unix-socket " +
+                       path + " http://weir" + request.path + "\n");
+}
+
+Router::Answer Router::write_page(Process::Page page, const char* content_type, Later& later) {
+  process_.write_page(std::move(page),
+                      [content_type, reply = std::move(later)](std::string body) mutable {
+                        reply({200, content_type, std::move(body), {}});
+                      });
+  return std::nullopt;
+}
+
+Router::Answer Router::index(const Request&, Later&) {
+  std::string body = "weir " WEIR_VERSION "\n\n";
+  for (const Page& page : pages()) {
+    std::string line = page.method == Method::kPost ? "POST " : "GET  ";
+    line += page.path;
+    line.resize(std::max<size_t>(line.size(), 16), ' ');
+    body += line + " " + std::string(page.about) + (page.over_tcp ? " (over TCP too)" : "") + "\n";
+  }
+  return text(200, std::move(body));
+}
+
+Router::Answer Router::metrics(const Request&, Later& later) {
+  // Begun in the next turn: an answer never comes inside the call that asked for it.
+  auto scrape = std::make_unique<Scrape>(process_, std::move(later));
+  process_.post([begun = std::move(scrape)]() mutable { Scrape::run(std::move(begun)); });
+  return std::nullopt;
+}
+
+Router::Answer Router::healthz(const Request&, Later&) {
+  const int64_t now = process_.clock().now().time_since_epoch().count();
+  for (const WorkerReading& worker : process_.workers()) {
+    const double age = static_cast<double>(now - worker.last_turn_ns) / 1e9;
+    if (age <= kStuckSeconds) continue;
+    const auto tenths = static_cast<int64_t>(age * 10);
+    return text(503, "worker " + std::to_string(worker.index) + " has not turned its loop for " +
+                         std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " s\n");
+  }
+  return text(200, "ok\n");
+}
+
+Router::Answer Router::readyz(const Request&, Later&) {
+  const std::string why = process_.not_ready();
+  return why.empty() ? text(200, "ready\n") : text(503, "not ready: " + why + "\n");
+}
+
+Router::Answer Router::config(const Request& request, Later& later) {
+  const auto snapshot = process_.snapshot();
+  if (!snapshot) return text(503, "no config is in force yet\n");
+  const bool json = request.query == "format=json";
+  const auto format = json ? config::DumpFormat::kJson : config::DumpFormat::kYaml;
+  return write_page([shown = snapshot->config, format] { return config::dump(*shown, format); },
+                    json ? kJson : kYaml, later);
+}
+
+Router::Answer Router::clusters(const Request&, Later& later) {
+  return write_page([clusters = process_.clusters()] { return clusters_json(clusters); }, kJson,
+                    later);
+}
+
+Router::Answer Router::stats(const Request&, Later& later) {
+  return write_page([totals = collect(process_)] { return stats_json(totals); }, kJson, later);
+}
+
+Router::Answer Router::routes(const Request&, Later& later) {
+  auto snapshot = process_.snapshot();
+  if (!snapshot) return text(503, "no config is in force yet\n");
+  // The page lets go of the snapshot before its text travels back: the last reference to one may
+  // take a while to free, and that is this thread's business, not the control loop's.
+  return write_page(
+      [shown = std::move(snapshot)]() mutable {
+        std::string page = route::print_order(*shown->routes);
+        shown.reset();
+        return page;
+      },
+      kText, later);
+}
+
+Router::Answer Router::reload(const Request&, Later& later) {
+  process_.reload([reply = std::move(later)](ReloadOutcome outcome) mutable {
+    const uint16_t status = outcome.applied ? 200 : 422;
+    reply({status, kJson, reload_json(outcome), {}});
+  });
+  return std::nullopt;
+}
+
+Router::Answer Router::drain(const Request&, Later&) {
+  process_.drain();
+  return text(202, "draining: requests in flight finish, then the process ends\n");
+}
+
+}  // namespace weir::admin

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "admin/totals.h"
+
+#include "admin/process.h"
+
+namespace weir::admin {
+namespace {
+
+template <size_t N>
+void add_all(std::array<uint64_t, N>& sums, const std::array<base::Counter, N>& counters) {
+  for (size_t i = 0; i < N; ++i) sums[i] += counters[i].value();
+}
+
+ListenerTotals listener_totals(const proxy::SharedListener& shared) {
+  ListenerTotals out;
+  out.name = shared.name;
+  out.address = shared.address.text;
+  out.max_connections = shared.max_connections.load(std::memory_order_relaxed);
+  for (const auto& stats : shared.stats) {
+    out.accepted += stats->connections_accepted.value();
+    out.refused += stats->connections_refused.value();
+    out.connections += stats->connections_active.value();
+    out.exchanges += stats->exchanges_active.value();
+    out.requests += stats->requests.value();
+    out.bytes_received += stats->bytes_received.value();
+    out.bytes_sent += stats->bytes_sent.value();
+    add_all(out.responses, stats->responses);
+    out.duration.add(stats->duration);
+  }
+  return out;
+}
+
+void add_stats(ClusterTotals& out, const upstream::ClusterStats& stats) {
+  out.requests += stats.requests.value();
+  out.attempts += stats.attempts.value();
+  out.retries += stats.retries.value();
+  out.retries_over_budget += stats.retries_over_budget.value();
+  add_all(out.responses, stats.responses);
+  out.connects += stats.connects.value();
+  out.connect_failures += stats.connect_failures.value();
+  out.resets += stats.resets.value();
+  out.timeouts += stats.timeouts.value();
+  out.reused += stats.reused.value();
+  out.refused += stats.refused.value();
+  out.waited += stats.waited.value();
+  out.bytes_sent += stats.bytes_sent.value();
+  out.bytes_received += stats.bytes_received.value();
+  out.connect_time.add(stats.connect_time);
+  out.response_time.add(stats.response_time);
+}
+
+void add_worker(Totals& out, const WorkerReading& worker, int64_t now_ns) {
+  const proxy::WorkerStats& stats = *worker.stats;
+  out.workers.push_back({worker.index, static_cast<double>(now_ns - worker.last_turn_ns) / 1e9,
+                         worker.accounted_bytes, stats.exchanges_live.value(),
+                         stats.downstream_connections_live.value(),
+                         stats.upstream_connections_live.value()});
+  add_all(out.failures, stats.failures);
+  out.spliced_bytes += stats.spliced_bytes.value();
+  out.log_lines_dropped += stats.log_dropped.value();
+}
+
+std::vector<ClusterTotals> cluster_totals(const Process& process, const proxy::Snapshot& snapshot) {
+  std::vector<ClusterTotals> out;
+  for (upstream::ClusterSnapshot& now : process.clusters()) {
+    const size_t index = out.size();
+    ClusterTotals& totals = out.emplace_back();
+    totals.now = std::move(now);
+    // Both are in the order of the config in force.
+    if (index >= snapshot.clusters->size()) continue;
+    for (const auto& stats : (*snapshot.clusters)[index]->stats()) add_stats(totals, *stats);
+  }
+  return out;
+}
+
+}  // namespace
+
+void Latency::add(const base::LatencyHistogram& histogram) {
+  for (size_t i = 0; i < buckets.size(); ++i) buckets[i] += histogram.bucket(i);
+  sum_us += histogram.sum_us();
+}
+
+uint64_t Latency::count() const {
+  uint64_t sum = 0;
+  for (const uint64_t n : buckets) sum += n;
+  return sum;
+}
+
+int64_t Totals::accounted_bytes() const {
+  int64_t sum = 0;
+  for (const WorkerTotals& worker : workers) sum += worker.accounted_bytes;
+  return sum;
+}
+
+Totals collect(const Process& process) {
+  Totals out;
+  const TimePoint now = process.clock().now();
+  out.version = WEIR_VERSION;
+  out.uptime_seconds = std::chrono::duration<double>(now - process.started()).count();
+  out.ready = process.not_ready().empty();
+  out.reloads = process.reloads();
+  out.log = process.log();
+  out.resources = read_resources();
+  for (const WorkerReading& worker : process.workers()) {
+    add_worker(out, worker, now.time_since_epoch().count());
+  }
+  const auto snapshot = process.snapshot();
+  if (!snapshot || !snapshot->clusters) return out;
+  for (const proxy::ListenerUse& use : snapshot->listeners) {
+    out.listeners.push_back(listener_totals(*use.shared));
+  }
+  out.clusters = cluster_totals(process, *snapshot);
+  return out;
+}
+
+}  // namespace weir::admin

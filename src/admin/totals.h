@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// Everything that the process counts, read once and summed over the workers: plain values, so that
+// a page of thousands of lines can be written at leisure from numbers of one moment. Not the
+// counters themselves, and no rates. Collected on the control thread; then anybody's.
+#pragma once
+
+#include <weir/clock.h>
+#include <weir/error.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/counters.h"
+#include "upstream/cluster_manager.h"
+
+namespace weir::admin {
+
+class Process;
+
+/// A LatencyHistogram at one moment.
+struct Latency {
+  std::array<uint64_t, base::LatencyHistogram::kBuckets> buckets{};  ///< Not cumulative.
+  uint64_t sum_us = 0;
+
+  void add(const base::LatencyHistogram& histogram);
+  uint64_t count() const;
+};
+
+struct ListenerTotals {
+  std::string name;
+  std::string address;
+  uint64_t accepted = 0;
+  uint64_t refused = 0;
+  int64_t connections = 0;
+  uint64_t max_connections = 0;
+  int64_t exchanges = 0;
+  uint64_t requests = 0;
+  std::array<uint64_t, 6> responses{};  ///< By class; [0]: none was sent.
+  uint64_t bytes_received = 0;
+  uint64_t bytes_sent = 0;
+  Latency duration;
+};
+
+struct WorkerTotals {
+  uint32_t index = 0;
+  double turn_age_seconds = 0;  ///< Since its loop last turned.
+  int64_t accounted_bytes = 0;
+  int64_t exchanges = 0;
+  int64_t downstream_connections = 0;
+  int64_t upstream_connections = 0;
+};
+
+struct ClusterTotals {
+  upstream::ClusterSnapshot now;  ///< Name, limits, what is under way, endpoints, DNS.
+  uint64_t requests = 0;
+  uint64_t attempts = 0;
+  uint64_t retries = 0;
+  uint64_t retries_over_budget = 0;
+  std::array<uint64_t, 5> responses{};  ///< 1xx is [0].
+  uint64_t connects = 0;
+  uint64_t connect_failures = 0;
+  uint64_t resets = 0;
+  uint64_t timeouts = 0;
+  uint64_t reused = 0;
+  uint64_t refused = 0;
+  uint64_t waited = 0;
+  uint64_t bytes_sent = 0;
+  uint64_t bytes_received = 0;
+  Latency connect_time;
+  Latency response_time;
+};
+
+struct ReloadTotals {
+  uint64_t version = 0;  ///< Of the config in force; 0: none yet.
+  uint64_t applied = 0;
+  uint64_t rejected = 0;
+  bool last_succeeded = true;
+  WallTime last_applied{};
+};
+
+struct LogTotals {
+  uint64_t bytes_written = 0;
+  uint64_t bytes_lost = 0;
+};
+
+/// What the kernel and the allocator say of this process.
+struct ResourceTotals {
+  uint64_t resident_bytes = 0;
+  std::optional<uint64_t> open_descriptors;  ///< Absent where counting would take too long.
+  uint64_t max_descriptors = 0;
+  double cpu_seconds = 0;
+  /// Absent where the allocator is not jemalloc.
+  struct Allocator {
+    uint64_t allocated = 0;
+    uint64_t active = 0;
+    uint64_t resident = 0;
+    uint64_t mapped = 0;
+  };
+  std::optional<Allocator> allocator;
+};
+
+struct Totals {
+  std::string version;
+  double uptime_seconds = 0;
+  bool ready = false;
+  ReloadTotals reloads;
+  LogTotals log;
+  ResourceTotals resources;
+  std::vector<ListenerTotals> listeners;
+  std::vector<WorkerTotals> workers;
+  std::vector<ClusterTotals> clusters;
+  std::array<uint64_t, static_cast<size_t>(ErrorCode::kCount)> failures{};
+  uint64_t spliced_bytes = 0;
+  uint64_t log_lines_dropped = 0;
+
+  int64_t accounted_bytes() const;
+};
+
+Totals collect(const Process& process);
+ResourceTotals read_resources();
+
+}  // namespace weir::admin

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/compile.h"
+
+#include <array>
+#include <utility>
+
+#include "proxy/snapshot.h"
+
+namespace weir::app {
+namespace {
+
+std::unique_ptr<const proxy::AccessLogFormat> compile_access_log(const AccessLogConfig& config,
+                                                                 config::Diagnostics& diagnostics) {
+  auto format = proxy::AccessLogFormat::compile(config);
+  if (!format) {
+    diagnostics.error(config.location, "access_log.format",
+                      {format.error(), "json and common need no template"});
+    return nullptr;
+  }
+  if (config.sink == AccessLogConfig::Sink::kOff) return nullptr;
+  return std::make_unique<const proxy::AccessLogFormat>(std::move(*format));
+}
+
+// Loads and leaves in `out` what the validators compiled on the way: compiling is how they check.
+config::LoadResult load(const std::string& path, Compiled& out) {
+  const std::array<config::Validator, 2> validators{
+      [&](const Config& config, config::Diagnostics& diagnostics) {
+        out.routes = route::Table::compile(config.routes, diagnostics);
+      },
+      [&](const Config& config, config::Diagnostics& diagnostics) {
+        out.access_log = compile_access_log(config.access_log, diagnostics);
+      }};
+  config::LoadOptions options;
+  options.validators = validators;
+  return config::load_file(path, options);
+}
+
+}  // namespace
+
+CompileResult compile_file(const std::string& path) {
+  Compiled out;
+  config::LoadResult loaded = load(path, out);
+  if (!loaded) return std::unexpected(std::move(loaded.error()));
+  out.config = std::make_shared<const Config>(std::move(loaded->config));
+  out.route_clusters = proxy::resolve_route_clusters(*out.config);
+  out.warnings = std::move(loaded->warnings);
+  return out;
+}
+
+config::LoadResult check_file(const std::string& path) {
+  Compiled dropped;
+  return load(path, dropped);
+}
+
+}  // namespace weir::app

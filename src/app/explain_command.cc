@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cstdio>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "app/commands.h"
+#include "app/compile.h"
+#include "app/exit_code.h"
+#include "base/arena.h"
+#include "http/head.h"
+#include "route/explain.h"
+#include "route/order.h"
+
+namespace weir::app {
+namespace {
+
+constexpr size_t kBlock = 4096;
+
+/// The request as its bytes would come, so that it is read by the parser that reads requests.
+std::string request_text(const Options& options) {
+  std::string url = options.url;
+  const size_t scheme = url.find("://");
+  if (scheme != std::string::npos) url.erase(0, scheme + 3);
+  const size_t slash = std::min(url.find_first_of("/?"), url.size());
+  const std::string authority = url.substr(0, slash);
+  std::string target = url.substr(slash);
+  if (!target.starts_with('/')) target.insert(0, "/");
+  std::string text = options.method + " " + target + " HTTP/1.1\r\nHost: " + authority + "\r\n";
+  for (const std::string& header : options.headers) text += header + "\r\n";
+  return text + "\r\n";
+}
+
+std::string describe(const route::Route& route) {
+  struct Visitor {
+    std::string operator()(const ClusterTarget& t) const { return "cluster " + t.cluster; }
+    std::string operator()(const WeightedTarget& t) const {
+      std::string text = "one of";
+      for (const WeightedCluster& c : t.clusters) {
+        text += " " + c.cluster + " (weight " + std::to_string(c.weight) + ")";
+      }
+      return text;
+    }
+    std::string operator()(const DirectTarget& t) const {
+      return "a direct answer with status " + std::to_string(t.status);
+    }
+    std::string operator()(const RedirectTarget& t) const {
+      return "a redirect with status " + std::to_string(t.status);
+    }
+  };
+  return std::visit(Visitor{}, route.target());
+}
+
+int explain_request(const Options& options, const route::Table& table) {
+  base::Account account;
+  base::BlockPool blocks(kBlock, 1);
+  base::Arena arena(blocks, account);
+  const std::string text = request_text(options);
+  const http::HeadLimits limits;
+  RequestHead head;
+  const auto end = http::find_head_end(text, 0, limits, http::MessageKind::kRequest);
+  Result<void> parsed = end ? http::parse_request_head(text, limits, arena, head)
+                            : Result<void>(std::unexpected(end.error()));
+  if (!parsed || *end != text.size()) {
+    const ErrorInfo& info = error_info(parsed ? ErrorCode::kBadHeader : parsed.error().code);
+    const char* const detail = parsed ? nullptr : parsed.error().detail;
+    std::printf("no route is asked: weir answers %u %.*s\n  %s%s%.*s\n", unsigned{info.status},
+                static_cast<int>(info.reason.size()), info.reason.data(), detail ? detail : "",
+                detail ? "; " : "", static_cast<int>(info.hint.size()), info.hint.data());
+    return kExitNoRoute;
+  }
+  const route::Explanation explanation = route::explain(table, head);
+  std::fputs(route::to_text(table, explanation).c_str(), stdout);
+  if (explanation.route == nullptr) return kExitNoRoute;
+  std::printf("target: %s\n", describe(*explanation.route).c_str());
+  return kExitOk;
+}
+
+}  // namespace
+
+int run_explain(const Options& options) {
+  const CompileResult compiled = compile_file(options.config);
+  if (!compiled) {
+    std::fputs(config::render(compiled.error(), config::ReportFormat::kText).c_str(), stderr);
+    return kExitConfig;
+  }
+  if (options.order) std::fputs(route::print_order(*compiled->routes).c_str(), stdout);
+  return options.url.empty() ? kExitOk : explain_request(options, *compiled->routes);
+}
+
+}  // namespace weir::app

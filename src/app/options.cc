@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/options.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <sstream>
+#include <utility>
+
+#include "app/exit_code.h"
+
+namespace weir::app {
+namespace {
+
+constexpr const char* kFooter =
+    "Exit codes: 0 done; 1 a config has errors, or a reload was refused; 2 the command line is\n"
+    "wrong; 3 no weir answers on the admin socket; 4 a port, socket or file cannot be had; 5 no\n"
+    "route takes the request (explain); 70 something was still alive at the end (a bug).";
+
+class Parser {
+ public:
+  Parser() {
+    app_.require_subcommand(1);
+    app_.footer(kFooter);
+    app_.set_help_all_flag("--help-all", "Help for every command");
+    add_config_commands();
+    add_client_commands();
+    add_origin();
+    add("version", Command::kVersion, "Print the version");
+  }
+
+  std::expected<Options, UsageText> parse(std::vector<std::string> arguments) {
+    // CLI11 takes the last argument first.
+    std::reverse(arguments.begin(), arguments.end());
+    try {
+      app_.parse(std::move(arguments));
+    } catch (const CLI::ParseError& error) {
+      std::ostringstream text;
+      const bool help = app_.exit(error, text, text) == 0;
+      return std::unexpected(UsageText{help ? kExitOk : kExitUsage, text.str()});
+    }
+    options_.json = format_ == "json";
+    return options_;
+  }
+
+ private:
+  CLI::App* add(const char* name, Command command, const char* about) {
+    CLI::App* sub = app_.add_subcommand(name, about);
+    sub->callback([this, command] { options_.command = command; });
+    return sub;
+  }
+
+  void add_format(CLI::App* sub) {
+    sub->add_option("--format", format_, "text or json")->check(CLI::IsMember({"text", "json"}));
+  }
+
+  void add_config_commands() {
+    CLI::App* run = add("run", Command::kRun, "Serve");
+    run->add_option("-c,--config", options_.config, "The configuration file")->required();
+    run->add_flag("-v,--verbose", options_.verbose, "Debug lines on standard error too");
+
+    CLI::App* check = add("check", Command::kCheck, "Say all that is wrong with a configuration");
+    check->add_option("-c,--config,file", options_.config, "The configuration file")->required();
+    add_format(check);
+
+    CLI::App* diff = add("diff", Command::kDiff, "What changes between two configurations");
+    diff->add_option("old", options_.old_config, "The configuration in force")->required();
+    diff->add_option("new", options_.new_config, "The one to come")->required();
+    add_format(diff);
+
+    CLI::App* explain =
+        add("explain", Command::kExplain, "Which route takes a request, and why; nothing is sent");
+    explain->add_option("-c,--config", options_.config, "The configuration file")->required();
+    explain->add_option("method", options_.method, "GET, POST, ...");
+    explain->add_option("url", options_.url, "http://host/path?query");
+    explain->add_option("-H,--header", options_.headers, "'name: value', as often as needed")
+        ->expected(1)
+        ->take_all();
+    explain->add_flag("--order", options_.order, "Print the order in which routes are tried");
+    explain->callback([this, explain] {
+      options_.command = Command::kExplain;
+      if (options_.order || !options_.url.empty()) return;
+      throw CLI::RequiredError("method and url, or --order;");
+    });
+  }
+
+  void add_client_commands() {
+    const auto client = [this](const char* name, Command command, const char* about) {
+      CLI::App* sub = add(name, command, about);
+      sub->add_option("--admin", options_.admin, "The admin socket of the running weir")
+          ->envname("WEIR_ADMIN")
+          ->capture_default_str();
+      return sub;
+    };
+    client("reload", Command::kReload, "Have the running weir read its configuration again");
+    add_format(client("status", Command::kStatus, "What the running weir does, as tables"));
+    client("drain", Command::kDrain, "Have the running weir finish what is in flight, and end");
+    CLI::App* top = client("top", Command::kTop, "The same once a second, with rates");
+    top->add_option("--interval", options_.interval_ms, "Milliseconds between two looks")
+        ->check(CLI::Range(100, 60'000))
+        ->capture_default_str();
+    top->add_option("--rounds", options_.rounds, "End after this many; 0: until interrupted");
+  }
+
+  void add_origin() {
+    CLI::App* origin =
+        add("origin", Command::kOrigin, "A demo origin: answers with the request it saw");
+    origin->add_option("--name", options_.name, "What it calls itself")->capture_default_str();
+    origin->add_option("--listen", options_.listen, "127.0.0.1:9001 or unix:/path; port 0: any")
+        ->required();
+    origin->footer(
+        "In the query of a request: ?delay=250ms ?status=503 ?size=1MiB ?chunked=1 ?trailers=1\n"
+        "?close=1 (end the connection after the answer) ?reset=1 (instead of it). /health: 200.");
+  }
+
+  Options options_;
+  std::string format_ = "text";
+  CLI::App app_{"weir: a reverse proxy and API gateway", "weir"};
+};
+
+}  // namespace
+
+std::expected<Options, UsageText> parse_options(std::vector<std::string> arguments) {
+  return Parser().parse(std::move(arguments));
+}
+
+}  // namespace weir::app

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line as a value. Parsing only: nothing is opened, and nothing is printed but by
+// main(). The only place that sees CLI11.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <string>
+#include <vector>
+
+namespace weir::app {
+
+enum class Command : uint8_t {
+  kRun,
+  kCheck,
+  kDiff,
+  kExplain,
+  kReload,
+  kStatus,
+  kDrain,
+  kTop,
+  kOrigin,
+  kVersion,
+};
+
+struct Options {
+  Command command = Command::kVersion;
+
+  std::string config;      ///< run, check, explain
+  std::string old_config;  ///< diff
+  std::string new_config;  ///< diff
+  bool json = false;       ///< check, diff, status
+  bool verbose = false;    ///< run: debug lines too
+
+  std::string method;                ///< explain
+  std::string url;                   ///< explain
+  std::vector<std::string> headers;  ///< explain: "name: value"
+  bool order = false;                ///< explain: print the computed order
+
+  std::string admin = "unix:/run/weir/admin.sock";  ///< reload, status, drain, top
+  uint32_t interval_ms = 1000;                      ///< top
+  uint32_t rounds = 0;                              ///< top: 0 until interrupted
+
+  std::string name = "origin";  ///< origin
+  std::string listen;           ///< origin
+};
+
+/// Text to print instead of running a command: help (exit_code 0), or what is wrong with the line.
+struct UsageText {
+  int exit_code = 0;
+  std::string text;
+};
+
+/// `arguments` without the program's name.
+std::expected<Options, UsageText> parse_options(std::vector<std::string> arguments);
+
+}  // namespace weir::app

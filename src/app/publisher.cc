@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/publisher.h"
+
+#include <utility>
+
+#include "base/check.h"
+
+namespace weir::app {
+
+std::expected<void, std::string> Publisher::publish(Compiled compiled, Done done) {
+  CHECK(waiting_for_ == 0);
+  auto set = parts_.listeners.prepare(*compiled.config);
+  if (!set) {
+    parts_.config_thread.free_later(std::make_unique<Compiled>(std::move(compiled)));
+    return std::unexpected(std::move(set.error()));
+  }
+
+  auto next = std::make_shared<proxy::Snapshot>();
+  next->version = version() + 1;
+  next->config = std::move(compiled.config);
+  next->routes = std::move(compiled.routes);
+  next->access_log = std::move(compiled.access_log);
+  next->route_clusters = std::move(compiled.route_clusters);
+  next->clusters = parts_.clusters.apply(next->config->clusters);
+  for (size_t i = 0; i < set->size(); ++i) {
+    next->listeners.push_back({(*set)[i].shared, next->config->listeners[i]});
+  }
+  parts_.listeners.commit(std::move(*set), *next->config);
+
+  leaving_ = std::exchange(current_, next);
+  done_ = std::move(done);
+  waiting_for_ = parts_.workers.size();
+  for (const auto& worker : parts_.workers) {
+    worker->adopt(next, [this] { parts_.loop.post([this] { on_worker_adopted(); }); });
+  }
+  return {};
+}
+
+void Publisher::on_worker_adopted() {
+  if (--waiting_for_ > 0) return;
+  parts_.listeners.close_retired();
+  if (leaving_) parts_.config_thread.free_later(std::move(leaving_));
+  std::exchange(done_, nullptr)();
+}
+
+}  // namespace weir::app

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// A running weir: builds the object graph, holds it together on the control loop, and takes it
+// apart again. The order of the members is the order of dependence: what stands below uses what
+// stands above, and is destroyed first.
+//
+// Life: start() -> serving -> begin_drain() (SIGTERM, POST /drain) -> stop: everybody gone, the
+// deadline over, or a second signal -> end. Thread: the main one, which is the control loop's.
+#pragma once
+
+#include <weir/clock.h>
+
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "admin/process.h"
+#include "admin/server.h"
+#include "app/admin_sockets.h"
+#include "app/config_thread.h"
+#include "app/listeners.h"
+#include "app/log_thread.h"
+#include "app/publisher.h"
+#include "app/reloader.h"
+#include "app/signals.h"
+#include "app/thread.h"
+#include "net/loop.h"
+#include "net/resolver.h"
+#include "proxy/worker.h"
+#include "upstream/cluster_manager.h"
+
+namespace weir::app {
+
+class Server final : public admin::Process {
+ public:
+  explicit Server(std::string config_path);
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+  ~Server();
+
+  /// Runs until told to end. An exit code of options.h.
+  int run();
+
+ private:
+  // admin::Process
+  const Clock& clock() const override { return clock_; }
+  TimePoint started() const override { return started_; }
+  std::shared_ptr<const proxy::Snapshot> snapshot() const override;
+  std::vector<upstream::ClusterSnapshot> clusters() const override;
+  std::vector<admin::WorkerReading> workers() const override;
+  admin::ReloadTotals reloads() const override { return reloader_->totals(); }
+  admin::LogTotals log() const override;
+  std::string not_ready() const override;
+  std::string admin_address() const override;
+  void reload(ReloadDone done) override { reloader_->request(std::move(done)); }
+  void drain() override;
+  void post(Task task) override { loop_.post(std::move(task)); }
+  void write_page(Page page, PageDone done) override;
+
+  enum class State : uint8_t { kStarting, kServing, kDraining };
+
+  std::expected<void, std::string> start(Compiled compiled);
+  std::expected<void, std::string> open_everything(const Compiled& compiled);
+  void start_workers(uint32_t count);
+  void on_adopted();
+  void on_settle_timer();
+  void on_signal(int signal);
+  void begin_drain(const char* why);
+  void on_worker_empty();
+  void on_drain_deadline();
+  void print_addresses() const;
+  int stop_and_count();
+
+  const std::string config_path_;
+  SystemClock clock_;
+  const TimePoint started_;
+  const uint64_t descriptor_limit_;
+  net::Loop loop_;
+  net::Resolver resolver_;
+  upstream::ClusterManager clusters_;
+  ConfigThread config_thread_;
+  AdminSockets admin_sockets_;
+  std::unique_ptr<Listeners> listeners_;
+  std::unique_ptr<LogThread> log_thread_;
+  std::vector<std::unique_ptr<proxy::Worker>> workers_;
+  std::vector<Thread> threads_;
+  std::unique_ptr<Publisher> publisher_;
+  std::unique_ptr<Reloader> reloader_;
+  std::unique_ptr<admin::Server> admin_;
+  Signals signals_;
+
+  State state_ = State::kStarting;
+  bool adopted_ = false;     ///< The workers serve the first config.
+  size_t busy_workers_ = 0;  ///< Those that drain and are not empty yet.
+  net::Timer settle_timer_;  ///< Looks whether all names have been looked up.
+  net::Timer drain_deadline_;
+};
+
+}  // namespace weir::app
