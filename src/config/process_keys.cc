@@ -53,7 +53,7 @@ struct LogFormat {
 struct AccessLogKeys {
   LogPath path;
   LogFormat format;
-  Share sample;
+  Share sample = AccessLogConfig().sample;
 };
 
 ScalarPtr<LogPath> log_path() {

@@ -87,6 +87,8 @@ TEST(Load, SeveralListenersMayAskForAnyFreePort) {
 TEST(Load, TheAccessLogGoesToStdoutAFileOrNowhere) {
   using Sink = AccessLogConfig::Sink;
   EXPECT_EQ(good(around("access_log: {path: off}")).access_log.sink, Sink::kOff);
+  // A key that is left out keeps its default though others of its section are given.
+  EXPECT_EQ(good(around("access_log: {path: off}")).access_log.sample, Share::percent(100));
   const auto log = good(around("access_log: {path: /var/log/weir.log, format: '%{method} %{path}', "
                                "sample: 0.5%}"))
                        .access_log;
