@@ -12,12 +12,15 @@ LogRing::LogRing(size_t bytes)
 
 bool LogRing::write(std::string_view line) {
   const uint64_t at = written_.load(std::memory_order_relaxed);
-  if (line.size() > capacity_ - (at - consumed_.load(std::memory_order_acquire))) return false;
+  const uint64_t before = at - consumed_.load(std::memory_order_acquire);
+  if (line.size() > capacity_ - before) return false;
   const size_t offset = at & (capacity_ - 1);
   const size_t first = std::min(line.size(), capacity_ - offset);
   std::memcpy(memory_.get() + offset, line.data(), first);
   std::memcpy(memory_.get(), line.data() + first, line.size() - first);
   written_.store(at + line.size(), std::memory_order_release);
+  const bool crossed = before < capacity_ / 2 && before + line.size() >= capacity_ / 2;
+  if (crossed && half_full_ != nullptr) half_full_(half_full_context_);
   return true;
 }
 
