@@ -28,7 +28,7 @@ for name in blue-1 blue-2 green-1; do
   pids+=($!)
   port=$((port + 1))
 done
-"$weir" run -c conf/quickstart.yaml >/dev/null &
+"$weir" run -c conf/quickstart.yaml &  # its access log shows what the lines below do
 pids+=($!)
 
 for _ in $(seq 100); do
@@ -42,14 +42,18 @@ curl -fs -o /dev/null "http://$admin/readyz" || { echo "weir is not ready after 
 
 cat <<TEXT
 
-  weir      http://$gateway     (conf/quickstart.yaml)
-  admin     http://$admin     /metrics /healthz /readyz
+  weir      http://$gateway   conf/quickstart.yaml
+  admin     http://$admin   /metrics /healthz /readyz
   origins   blue-1 127.0.0.1:9001, blue-2 127.0.0.1:9002, green-1 127.0.0.1:9003
 
-Try:
-  curl -i http://$gateway/
+Try, in another terminal:
+  curl -i http://$gateway/hello                        # weir answers by itself
+  curl -s http://$gateway/blue/ http://$gateway/blue/   # two origins take turns; what they saw
+  curl -i 'http://$gateway/green/slow?delay=300ms'     # delay, status, size, reset: on demand
+  curl -i 'http://$gateway/green/?reset=1'             # an origin that fails: why, in Proxy-Status
+  curl -i http://$gateway/nowhere                      # no route: why, in Proxy-Status
+
 TEXT
-echo
 echo "Ctrl-C stops all of it."
 wait -n "${pids[@]}" || true
 echo "one of the processes ended; stopping the others" >&2
