@@ -23,6 +23,8 @@ namespace weir::config {
 // A check that belongs to another layer (does this regex compile?). Reports with
 // diagnostics.error(route.match.path.location, "routes.blue.match.path.regex", {message, hint}).
 // Runs even when errors were found before, so it may see members at their defaults.
+// What a validator compiles may point into the vectors of `config`: they are moved into the result,
+// so their elements stay where they are. Run only when the file is YAML at all.
 using Validator = std::function<void(const Config& config, Diagnostics& diagnostics)>;
 
 struct LoadOptions {

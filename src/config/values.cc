@@ -180,8 +180,9 @@ std::string format_share(Share share) {
 
 Parsed<std::int64_t> parse_integer(std::string_view text) {
   std::int64_t value = 0;
-  const char* end = text.data() + text.size();
-  const auto [stopped, error] = std::from_chars(text.data(), end, value);
+  const char* begin = text.data();
+  const char* end = begin + text.size();
+  const auto [stopped, error] = std::from_chars(begin, end, value);
   if (error == std::errc{} && stopped == end) return value;
   if (error == std::errc::result_out_of_range) {
     return std::unexpected(Finding{"a number far out of range", ""});
