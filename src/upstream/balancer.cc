@@ -18,16 +18,26 @@ bool was_tried(const EndpointSet& set, std::size_t index, const PickContext& con
 
 // Each with the chance that its weight gives it; no look at what was tried.
 std::size_t draw(const EndpointSet& set, base::Rng& rng) {
-  if (set.uniform()) return rng.below(static_cast<std::uint32_t>(set.eligible()));
-  return set.at(rng.below(set.total_weight()));
+  const auto count = static_cast<std::uint32_t>(set.eligible());
+  if (set.uniform()) return rng.below(count);
+  const std::uint64_t bits = rng.next();
+  const std::size_t column = ((bits >> 32U) * count) >> 32U;
+  const AliasColumn& alias = set.alias()[column];
+  return static_cast<std::uint32_t>(bits) < alias.own ? column : alias.other;
 }
 
-// A second draw, without the member drawn first: its share is cut out of the range.
+// A second draw, without the member drawn first.
 std::size_t draw_other(const EndpointSet& set, std::size_t first, base::Rng& rng) {
   if (set.uniform()) {
     const std::size_t other = rng.below(static_cast<std::uint32_t>(set.eligible() - 1));
     return other + (other >= first ? 1U : 0U);
   }
+  constexpr int kMostDraws = 4;
+  for (int i = 0; i < kMostDraws; ++i) {
+    const std::size_t other = draw(set, rng);
+    if (other != first) return other;
+  }
+  // One that is far heavier than all others would be drawn for ever: its share is cut out.
   std::uint32_t point = rng.below(set.total_weight() - set.weight(first));
   if (point >= set.start_of(first)) point += set.weight(first);
   return set.at(point);

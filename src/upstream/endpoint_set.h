@@ -30,6 +30,13 @@ struct EndpointSpec {
   bool operator==(const EndpointSpec&) const = default;
 };
 
+/// One of as many columns as there are members, all equally likely: its own member below `own` of
+/// 2^32, and `other` above.
+struct AliasColumn {
+  std::uint32_t own = 0;
+  std::uint32_t other = 0;
+};
+
 class EndpointSet {
   struct Private {};
 
@@ -69,6 +76,8 @@ class EndpointSet {
   /// The first point of a member's share.
   std::uint32_t start_of(std::size_t index) const { return index == 0 ? 0 : prefix_[index - 1]; }
 
+  /// Columns for a draw by weight; empty if uniform().
+  std::span<const AliasColumn> alias() const { return alias_; }
   /// Indices in the order of a smooth weighted rotation; empty unless the policy is kRoundRobin.
   std::span<const std::uint32_t> rotation() const { return rotation_; }
   /// kMaglevSize indices; empty unless the policy is kMaglev.
@@ -81,6 +90,7 @@ class EndpointSet {
   std::vector<Member> members_;
   std::vector<Endpoint*> raw_;         ///< Of the eligible members.
   std::vector<std::uint32_t> prefix_;  ///< Running sums of the eligible weights.
+  std::vector<AliasColumn> alias_;
   std::vector<std::uint32_t> rotation_;
   std::vector<std::uint16_t> maglev_;
   ErrorCode empty_reason_;

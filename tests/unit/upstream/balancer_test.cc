@@ -27,8 +27,8 @@ class EveryPolicyTest : public testing::TestWithParam<BalancePolicy> {
 };
 
 TEST_P(EveryPolicyTest, SharesAddUpToTheWeights) {
-  for (const Weights& weights :
-       {Weights{100, 100, 100, 100}, Weights{100, 50, 25, 25}, Weights{1, 99}, Weights{3}}) {
+  for (const Weights& weights : {Weights{100, 100, 100, 100}, Weights{100, 50, 25, 25},
+                                 Weights{1, 99}, Weights{1, 999, 1}, Weights{3}}) {
     const auto set = make_set(weights, GetParam());
     std::vector<int> got(set->eligible());
     for (int i = 0; i < kPicks; ++i) ++got[pick(*set)];

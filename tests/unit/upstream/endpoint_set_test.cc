@@ -71,6 +71,27 @@ TEST(EndpointSetTest, AnotherHostNameAtTheSameAddressIsAnotherEndpoint) {
   EXPECT_EQ(members[0].endpoint->host, "elsewhere");
 }
 
+// ---- Draws.
+
+// The chance of each member, added up from the columns.
+TEST(AliasTest, ChancesAreTheWeights) {
+  for (const Weights& weights : {Weights{1, 2, 3, 4}, Weights{1'000'000, 1}, Weights{50, 0, 70},
+                                 Weights{UINT32_MAX, UINT32_MAX, 1}}) {
+    const auto set = make_set(weights);
+    std::vector<double> chance(set->eligible());
+    const auto columns = set->alias();
+    ASSERT_EQ(columns.size(), set->eligible());
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+      const double own = columns[i].own / 4294967296.0;
+      chance[i] += own / static_cast<double>(columns.size());
+      chance[columns[i].other] += (1 - own) / static_cast<double>(columns.size());
+    }
+    for (std::size_t i = 0; i < chance.size(); ++i) {
+      EXPECT_NEAR(chance[i], static_cast<double>(set->weight(i)) / set->total_weight(), 1e-8) << i;
+    }
+  }
+}
+
 // ---- Rotation.
 
 Weights turns_of(const EndpointSet& set) {
