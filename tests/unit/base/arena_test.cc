@@ -26,7 +26,7 @@ TEST_F(ArenaTest, HoldsNothingUntilAsked) {
 TEST_F(ArenaTest, MemoryIsAlignedAndDoesNotOverlap) {
   char* before = nullptr;
   size_t before_size = 0;
-  for (size_t n : {1, 7, 8, 9, 100, 400, 500}) {
+  for (size_t n : {1U, 7U, 8U, 9U, 100U, 400U, 500U}) {
     char* memory = static_cast<char*>(arena_.allocate(n));
     EXPECT_EQ(reinterpret_cast<uintptr_t>(memory) % 8, 0U);
     EXPECT_TRUE(before == nullptr || memory >= before + before_size || memory + n <= before);

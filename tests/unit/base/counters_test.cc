@@ -38,7 +38,7 @@ TEST(Counters, ReadersNeverSeeACounterGoDown) {
 
 TEST(LatencyHistogram, BucketsArePowersOfTwo) {
   LatencyHistogram histogram;
-  for (uint64_t us : {0, 1, 2, 3, 4, 1023, 1024}) histogram.observe_us(us);
+  for (uint64_t us : {0U, 1U, 2U, 3U, 4U, 1023U, 1024U}) histogram.observe_us(us);
   EXPECT_EQ(histogram.bucket(0), 1U);
   EXPECT_EQ(histogram.bucket(1), 1U);
   EXPECT_EQ(histogram.bucket(2), 2U);
@@ -46,7 +46,7 @@ TEST(LatencyHistogram, BucketsArePowersOfTwo) {
   EXPECT_EQ(histogram.bucket(10), 1U);
   EXPECT_EQ(histogram.bucket(11), 1U);
   EXPECT_EQ(histogram.sum_us(), 0U + 1 + 2 + 3 + 4 + 1023 + 1024);
-  for (uint64_t us : {1, 2, 3, 1000}) {
+  for (uint64_t us : {1U, 2U, 3U, 1000U}) {
     size_t bucket = 0;
     while (us >= LatencyHistogram::bound_us(bucket)) ++bucket;
     EXPECT_LT(us, LatencyHistogram::bound_us(bucket));

@@ -88,7 +88,7 @@ TEST(Smuggling, EveryVectorGetsItsVerdict) {
 TEST(Smuggling, VerdictsDoNotDependOnHowBytesArrive) {
   for (const Json& vector : load_vectors()) {
     SCOPED_TRACE(vector.at("name").get<std::string>());
-    for (size_t piece : {1, 2, 3, 7}) {
+    for (size_t piece : {1U, 2U, 3U, 7U}) {
       EXPECT_EQ(run(vector, piece), run(vector, 1 << 20)) << "in pieces of " << piece;
     }
   }
