@@ -61,7 +61,7 @@ std::span<const Router::Page> Router::pages() {
       {"/stats", Method::kGet, false, "all counters, JSON", &Router::stats},
       {"/clusters", Method::kGet, false, "clusters, endpoints, name look-ups, JSON",
        &Router::clusters},
-      {"/config", Method::kGet, false, "the config in force, secrets out; YAML, ?format=json",
+      {"/config", Method::kGet, false, "the config in force, secrets out; JSON, ?format=yaml",
        &Router::config},
       {"/routes", Method::kGet, false, "routes in the order in which they are tried",
        &Router::routes},
@@ -145,7 +145,7 @@ Router::Answer Router::readyz(const Request&, Later&) {
 Router::Answer Router::config(const Request& request, Later& later) {
   const auto snapshot = process_.snapshot();
   if (!snapshot) return text(503, "no config is in force yet\n");
-  const bool json = request.query == "format=json";
+  const bool json = request.query != "format=yaml";
   const auto format = json ? config::DumpFormat::kJson : config::DumpFormat::kYaml;
   return write_page([shown = snapshot->config, format] { return config::dump(*shown, format); },
                     json ? kJson : kYaml, later);

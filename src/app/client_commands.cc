@@ -14,6 +14,7 @@
 #include "app/admin_client.h"
 #include "app/commands.h"
 #include "app/exit_code.h"
+#include "config/load.h"
 
 namespace weir::app {
 namespace {
@@ -163,13 +164,42 @@ int complain(const std::string& error) {
   return kExitUnreachable;
 }
 
+// The admin socket that the config names, though the rest of it may be wrong: `weir reload -c` must
+// reach weir so that weir says so. Prints and fills `code` if there is none to be found.
+std::optional<std::string> admin_of(const Options& options, int& code) {
+  if (options.config.empty()) return options.admin;
+  std::optional<AdminConfig> admin;
+  const config::Validator look = [&](const Config& config, config::Diagnostics&) {
+    admin = config.admin;
+  };
+  config::LoadOptions load;
+  load.validators = {&look, 1};
+  const config::LoadResult result = config::load_file(options.config, load);
+  if (admin && admin->address) return admin->address->text;
+  code = kExitConfig;
+  if (!result) {
+    std::fputs(config::render(result.error(), config::ReportFormat::kText).c_str(), stderr);
+  } else {
+    std::fprintf(stderr, "weir: admin.address is off in %s: there is no socket to ask on\n",
+                 options.config.c_str());
+  }
+  return std::nullopt;
+}
+
+std::optional<AdminAnswer> ask(const Options& options, const char* method, const char* target,
+                               int& code) {
+  const auto admin = admin_of(options, code);
+  if (!admin) return std::nullopt;
+  auto answer = ask_admin(*admin, method, target);
+  if (answer) return std::move(*answer);
+  code = complain(answer.error());
+  return std::nullopt;
+}
+
 // The answer if it is a 200; prints and fills `code` else.
 std::optional<std::string> get_stats(const Options& options, int& code) {
-  auto answer = ask_admin(options.admin, "GET", "/stats");
-  if (!answer) {
-    code = complain(answer.error());
-    return std::nullopt;
-  }
+  auto answer = ask(options, "GET", "/stats", code);
+  if (!answer) return std::nullopt;
   if (answer->status != 200) {
     code = complain("the answer is " + std::to_string(answer->status) + ": " + answer->body);
     return std::nullopt;
@@ -180,8 +210,9 @@ std::optional<std::string> get_stats(const Options& options, int& code) {
 }  // namespace
 
 int run_reload(const Options& options) {
-  const auto answer = ask_admin(options.admin, "POST", "/reload");
-  if (!answer) return complain(answer.error());
+  int code = kExitOk;
+  const auto answer = ask(options, "POST", "/reload", code);
+  if (!answer) return code;
   const Json json = Json::parse(answer->body, nullptr, false);
   if (!json.is_object() || !json.contains("applied")) {
     return complain("the answer is " + std::to_string(answer->status) + ": " + answer->body);
@@ -214,8 +245,9 @@ int run_status(const Options& options) {
 }
 
 int run_drain(const Options& options) {
-  const auto answer = ask_admin(options.admin, "POST", "/drain");
-  if (!answer) return complain(answer.error());
+  int code = kExitOk;
+  const auto answer = ask(options, "POST", "/drain", code);
+  if (!answer) return code;
   std::fputs(answer->body.c_str(), stdout);
   return answer->status < 300 ? kExitOk : kExitUnreachable;
 }

@@ -29,14 +29,14 @@ int run_diff(const Options& options) {
     if (*result) continue;
     std::fputs(config::render(result->error(), format_of(options)).c_str(), stderr);
   }
-  if (!before || !after) return kExitConfig;
+  if (!before || !after) return kDiffTrouble;
   const auto changes = config::diff(before->config, after->config);
   if (changes.empty() && !options.json) {
     std::puts("no change");
-    return kExitOk;
+    return kDiffSame;
   }
   std::fputs(config::render(changes, format_of(options)).c_str(), stdout);
-  return kExitOk;
+  return changes.empty() ? kDiffSame : kDiffChanges;
 }
 
 }  // namespace weir::app

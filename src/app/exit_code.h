@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What `weir` exits with; `weir --help` prints the same list.
+// What `weir` exits with; `weir --help` prints the same list. `weir diff` follows diff(1) instead.
 #pragma once
 
 namespace weir::app {
@@ -13,5 +13,7 @@ enum ExitCode : int {
   kExitNoRoute = 5,      ///< explain: no route takes the request.
   kExitLeak = 70,        ///< At the end something was still alive: a bug in weir.
 };
+
+enum DiffExitCode : int { kDiffSame = 0, kDiffChanges = 1, kDiffTrouble = 2 };
 
 }  // namespace weir::app

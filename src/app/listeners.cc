@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "app/descriptors.h"
+#include "app/op_log.h"
 #include "net/address.h"
 #include "net/socket.h"
 
@@ -79,6 +80,10 @@ std::string listen_error(const std::string& what, const Address& address, int er
          (hint.empty() ? "" : "; " + hint);
 }
 
+void print_listening(std::string_view name, const Address& address) {
+  write_stderr("listening name=" + std::string(name) + " address=" + address.text + "\n");
+}
+
 Address bound_address(int fd, const Address& wanted) {
   if (wanted.kind == Address::Kind::kUnix || wanted.port != 0) return wanted;
   sockaddr_storage storage{};
@@ -138,6 +143,13 @@ void Listeners::commit(Set set, const Config& config) {
   current_ = std::move(set);
 }
 
+void Listeners::announce() {
+  for (Entry& entry : current_) {
+    if (std::exchange(entry.announced, true)) continue;
+    print_listening(entry.shared->name, entry.shared->address);
+  }
+}
+
 void Listeners::close_retired() {
   for (const Entry& entry : std::exchange(retired_, {})) close(entry, current_);
 }
@@ -151,7 +163,7 @@ void Listeners::close(const Entry& entry, const Set& kept) {
 }
 
 std::expected<Listeners::Entry, std::string> Listeners::open(const ListenerConfig& config) {
-  Entry entry{config.address, std::make_shared<proxy::SharedListener>()};
+  Entry entry{config.address, std::make_shared<proxy::SharedListener>(), false};
   proxy::SharedListener& shared = *entry.shared;
   shared.name = config.name;
   shared.address = config.address;

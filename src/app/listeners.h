@@ -11,6 +11,7 @@
 #include <expected>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "proxy/listener.h"
@@ -30,6 +31,7 @@ class Listeners {
   struct Entry {
     Address configured;
     std::shared_ptr<proxy::SharedListener> shared;
+    bool announced = false;
   };
   using Set = std::vector<Entry>;
 
@@ -40,6 +42,8 @@ class Listeners {
   void commit(Set set, const Config& config);
   /// Every worker has let go of what is not in force.
   void close_retired();
+  /// Every worker accepts on what is in force: says so on standard error, once for each.
+  void announce();
   const Set& current() const { return current_; }
 
   /// What `auto` means for a listener of `config`.
@@ -59,6 +63,8 @@ class Listeners {
   Set retired_;
 };
 
+/// "listening name=edge address=127.0.0.1:8080" on standard error, for scripts to read.
+void print_listening(std::string_view name, const Address& address);
 /// The address that `fd` is bound to: `wanted`, with the kernel's choice for port 0.
 Address bound_address(int fd, const Address& wanted);
 /// Why `what` cannot listen on `address`, and what to do about it.

@@ -14,7 +14,8 @@ namespace {
 constexpr const char* kFooter =
     "Exit codes: 0 done; 1 a config has errors, or a reload was refused; 2 the command line is\n"
     "wrong; 3 no weir answers on the admin socket; 4 a port, socket or file cannot be had; 5 no\n"
-    "route takes the request (explain); 70 something was still alive at the end (a bug).";
+    "route takes the request (explain); 70 something was still alive at the end (a bug).\n"
+    "diff, like diff(1): 0 no change, 1 changes, 2 a file cannot be read or has errors.";
 
 class Parser {
  public:
@@ -51,6 +52,8 @@ class Parser {
 
   void add_format(CLI::App* sub) {
     sub->add_option("--format", format_, "text or json")->check(CLI::IsMember({"text", "json"}));
+    sub->add_flag_callback(
+        "--json", [this] { format_ = "json"; }, "The same as --format json");
   }
 
   void add_config_commands() {
@@ -89,6 +92,7 @@ class Parser {
       sub->add_option("--admin", options_.admin, "The admin socket of the running weir")
           ->envname("WEIR_ADMIN")
           ->capture_default_str();
+      sub->add_option("-c,--config", options_.config, "Its configuration, to read the socket from");
       return sub;
     };
     client("reload", Command::kReload, "Have the running weir read its configuration again");

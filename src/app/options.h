@@ -26,7 +26,7 @@ enum class Command : uint8_t {
 struct Options {
   Command command = Command::kVersion;
 
-  std::string config;      ///< run, check, explain
+  std::string config;      ///< run, check, explain; and reload, status, drain, top instead of admin
   std::string old_config;  ///< diff
   std::string new_config;  ///< diff
   bool json = false;       ///< check, diff, status

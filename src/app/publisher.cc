@@ -39,6 +39,7 @@ std::expected<void, std::string> Publisher::publish(Compiled compiled, Done done
 void Publisher::on_worker_adopted() {
   if (--waiting_for_ > 0) return;
   parts_.listeners.close_retired();
+  parts_.listeners.announce();
   if (leaving_) parts_.config_thread.free_later(std::move(leaving_));
   std::exchange(done_, nullptr)();
 }

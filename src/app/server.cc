@@ -25,10 +25,6 @@ uint64_t random_seed() {
   return seed;
 }
 
-void print_listening(std::string_view name, const Address& address) {
-  write_stderr("listening name=" + std::string(name) + " address=" + address.text + "\n");
-}
-
 }  // namespace
 
 Server::Server(std::string config_path)
@@ -111,18 +107,11 @@ std::expected<void, std::string> Server::open_everything(const Compiled& compile
 void Server::on_adopted() {
   adopted_ = true;
   reloader_->started(loop_.wall());
-  print_addresses();
-  on_settle_timer();
-}
-
-void Server::print_addresses() const {
-  for (const Listeners::Entry& entry : listeners_->current()) {
-    print_listening(entry.shared->name, entry.shared->address);
-  }
   if (const auto& address = admin_sockets_.unix_address()) print_listening("admin", *address);
   if (const auto& address = admin_sockets_.metrics_address()) {
     print_listening("admin-metrics", *address);
   }
+  on_settle_timer();
 }
 
 void Server::on_settle_timer() {
@@ -140,6 +129,8 @@ void Server::on_settle_timer() {
 void Server::on_signal(int signal) {
   switch (signal) {
     case SIGHUP:
+      // logrotate's habit is SIGHUP; opening a file again that was not moved changes nothing.
+      log_thread_->reopen();
       return reloader_->request(nullptr);
     case SIGUSR1:
       return log_thread_->reopen();

@@ -70,7 +70,6 @@ class Server final : public admin::Process {
   void begin_drain(const char* why);
   void on_worker_empty();
   void on_drain_deadline();
-  void print_addresses() const;
   int stop_and_count();
 
   const std::string config_path_;
