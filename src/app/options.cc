@@ -76,8 +76,7 @@ class Parser {
     explain->add_option("method", options_.method, "GET, POST, ...");
     explain->add_option("url", options_.url, "http://host/path?query");
     explain->add_option("-H,--header", options_.headers, "'name: value', as often as needed")
-        ->expected(1)
-        ->take_all();
+        ->allow_extra_args(false);
     explain->add_flag("--order", options_.order, "Print the order in which routes are tried");
     explain->callback([this, explain] {
       options_.command = Command::kExplain;
