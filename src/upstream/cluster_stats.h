@@ -12,22 +12,25 @@
 namespace weir::upstream {
 
 struct ClusterStats {
-  base::Counter requests;             ///< Admitted; an exchange counts once, however many tries.
-  base::Counter attempts;             ///< Tries at an endpoint.
-  base::Counter retries;              ///< Attempts after the first.
+  // Counted by WorkerCluster and its pool.
+  base::Counter requests;  ///< Admitted; an exchange counts once, however many tries.
+  base::Counter refused;   ///< Requests refused by a limit, a state or for want of an endpoint.
+  base::Counter waited;    ///< Requests that had to wait for a connection place.
   base::Counter retries_over_budget;  ///< Retries that the budget refused.
+  base::Gauge waiting;                ///< Requests that wait now.
+  base::Gauge idle;                   ///< Idle connections now.
+
+  // Counted by the proxy.
+  base::Counter attempts;                  ///< Tries at an endpoint.
+  base::Counter retries;                   ///< Attempts after the first.
+  base::Counter reused;                    ///< Attempts on a pooled connection.
   std::array<base::Counter, 5> responses;  ///< Final and interim heads by class: 1xx is [0].
   base::Counter connects;                  ///< Connections established.
   base::Counter connect_failures;
   base::Counter resets;    ///< Connections that ended while a response was awaited or under way.
   base::Counter timeouts;  ///< Responses that did not come, or stopped, in time.
-  base::Counter reused;    ///< Attempts on a pooled connection.
-  base::Counter refused;   ///< Requests refused by a limit, a state or for want of an endpoint.
-  base::Counter waited;    ///< Requests that waited for a connection place.
   base::Counter bytes_sent;
   base::Counter bytes_received;
-  base::Gauge waiting;  ///< Requests that wait now.
-  base::Gauge idle;     ///< Idle connections now.
   base::LatencyHistogram connect_time;
   base::LatencyHistogram response_time;  ///< From the first request byte to the response head.
 

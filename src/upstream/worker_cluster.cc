@@ -127,7 +127,6 @@ Result<EndpointHold> WorkerCluster::pick(std::uint64_t hash,
   endpoint.shared_->active_requests.fetch_add(1, std::memory_order_relaxed);
   ++endpoint.users_;
   ++users_;
-  stats_->attempts.add();
   return EndpointHold(endpoint);
 }
 
@@ -147,18 +146,17 @@ Result<LeaseOffer> WorkerCluster::lease(WorkerEndpoint& endpoint, PlaceWaiter& w
   if (!waiter.waiting() && !waiters_.empty()) return enqueue(waiter);
   LeaseOffer offer;
   offer.reused = pool_.take(endpoint);
-  if (offer.reused != nullptr) {
-    stats_->reused.add();
-  } else if (take_place()) {
+  if (offer.reused == nullptr && take_place()) {
     endpoint.shared_->connections.fetch_add(1, std::memory_order_relaxed);
     ++endpoint.users_;
     ++users_;
     offer.connect = ConnectionPermit(endpoint);
-  } else if (!waiter.waiting()) {
-    return enqueue(waiter);
   }
-  if (!offer.waits()) waiter.cancel();
-  return offer;
+  if (!offer.waits()) {
+    waiter.cancel();
+    return offer;
+  }
+  return waiter.waiting() ? std::move(offer) : enqueue(waiter);
 }
 
 bool WorkerCluster::take_place() {

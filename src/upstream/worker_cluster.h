@@ -110,7 +110,7 @@ class WorkerCluster {
   void retire();
 
   const std::string& name() const { return shared_->name(); }
-  /// As last published. Valid until the next call of admit() or pick(): copy what must last.
+  /// As last published. Valid within the turn until admit() or pick(): copy what must last.
   const ClusterConfig& config() const { return *published_.config; }
   Cluster& shared() const { return *shared_; }
   ClusterStats& stats() { return *stats_; }
