@@ -75,9 +75,10 @@ void Loop::post(Task task) {
   uv_async_send(&handles_->mail);
 }
 
-void Loop::refresh_time() {
+void Loop::refresh_time() const {
   now_ = clock_.now();
   wall_ = clock_.wall();
+  slept_ = false;
 }
 
 void Loop::arm_at(Timer& timer, TimePoint deadline) {
@@ -121,6 +122,8 @@ void Loop::end_turn() {
   // A cancelled timer leaves a wake-up for nothing, which costs less than looking for the next one
   // at each turn.
   if (armed_for_ == TimePoint::max()) schedule_timer();
+  // What wakes the loop next may be none of its own handles (an acceptor, a resolver's socket).
+  slept_ = true;
 }
 
 void Loop::schedule_timer() {

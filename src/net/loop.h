@@ -57,10 +57,16 @@ class Loop {
   SocketSet& sockets() { return sockets_; }
   const Clock& clock() const { return clock_; }
   /// The time at the start of this turn: for deadlines. Measured phases read the clock.
-  TimePoint now() const { return now_; }
-  WallTime wall() const { return wall_; }
+  TimePoint now() const {
+    if (slept_) refresh_time();
+    return now_;
+  }
+  WallTime wall() const {
+    if (slept_) refresh_time();
+    return wall_;
+  }
 
-  void arm(Timer& timer, Duration after) { arm_at(timer, now_ + after); }
+  void arm(Timer& timer, Duration after) { arm_at(timer, now() + after); }
   void arm_at(Timer& timer, TimePoint deadline);
 
   /// Frees `dead` once the calls now under way have returned. Takes ownership.
@@ -79,12 +85,13 @@ class Loop {
   void on_timer();
   void on_mail();
   void end_turn();
-  void refresh_time();
+  void refresh_time() const;
   void schedule_timer();
 
   const Clock& clock_;
-  TimePoint now_{};
-  WallTime wall_{};
+  mutable TimePoint now_{};
+  mutable WallTime wall_{};
+  mutable bool slept_ = false;  ///< Since the time was last read.
   TimePoint armed_for_ = TimePoint::max();
   std::unique_ptr<Handles> handles_;
   TimerWheel wheel_;

@@ -88,6 +88,41 @@ TEST_F(AcceptorTest, ItMayBeDestroyedByItsHandler) {
   EXPECT_FALSE(acceptor_.has_value());
 }
 
+// A deadline that a handler sets from a time before the loop fell asleep would be over at once.
+TEST(AcceptorTimeTest, TheHandlerSeesTheTimeAtWhichTheLoopWoke) {
+  struct Handler final : AcceptHandler {
+    explicit Handler(Loop& owner) : loop(owner) {}
+    void on_accept(int fd, const Peer&) override {
+      accepted = Fd(fd);
+      seen = loop.now();
+      loop.stop();
+    }
+    void on_descriptors_exhausted() override {}
+    Loop& loop;
+    Fd accepted;
+    TimePoint seen{};
+  };
+  FakeClock clock;
+  Loop loop(clock);
+  Handler handler(loop);
+  const SocketAddress any = SocketAddress::from_ip({false, {127, 0, 0, 1}}, 0);
+  const Fd listener(open_listener(any, false, 16));
+  const Acceptor acceptor(loop, listener.get(), handler);
+  sockaddr_in bound{};
+  socklen_t length = sizeof bound;
+  ::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&bound), &length);
+  Fd client;
+  // Before the loop sleeps, an hour passes and a client comes.
+  loop.set_turn_hook([&] {
+    if (client.get() >= 0) return;
+    clock.advance(std::chrono::hours(1));
+    client = Fd(
+        start_connect(SocketAddress::from_ip({false, {127, 0, 0, 1}}, ntohs(bound.sin_port)), 0));
+  });
+  loop.run();
+  EXPECT_EQ(handler.seen, clock.now());
+}
+
 // Leaves the process without a descriptor while it lives.
 class DescriptorFamine {
  public:
