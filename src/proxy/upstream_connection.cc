@@ -64,13 +64,7 @@ Result<UpstreamStream*> UpstreamConnection::connect(Worker& worker,
 UpstreamStream* UpstreamConnection::reuse(upstream::PoolEntry& entry, Exchange& exchange,
                                           bool probe) {
   auto& connection = static_cast<UpstreamConnection&>(entry);
-  bool dead = connection.socket_.peer_finished() || connection.socket_.failed() ||
-              connection.socket_.readable();
-  if (!dead && probe) {
-    char byte;
-    const ssize_t n = ::recv(connection.socket_.fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    dead = n >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
-  }
+  const bool dead = !connection.quiet(probe);
   if (dead) {
     connection.close();
     return nullptr;
@@ -78,6 +72,18 @@ UpstreamStream* UpstreamConnection::reuse(upstream::PoolEntry& entry, Exchange& 
   connection.state_ = State::kActive;
   connection.begin(exchange);
   return &connection;
+}
+
+// An idle connection is fit for use as long as the origin neither speaks unasked nor goes away. The
+// socket may count as readable although nothing is there: a body's last byte leaves that behind.
+bool UpstreamConnection::quiet(bool probe) {
+  if (socket_.peer_finished() || socket_.failed()) return false;
+  if (!socket_.readable() && !probe) return true;
+  char byte;
+  const ssize_t n = ::recv(socket_.fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  if (n >= 0 || (errno != EAGAIN && errno != EINTR)) return false;
+  socket_.clear_readable();
+  return true;
 }
 
 void UpstreamConnection::begin(Exchange& exchange) {
@@ -107,8 +113,7 @@ void UpstreamConnection::on_socket() {
       if (state_ == State::kActive) read_some();
       break;
     case State::kIdle:
-      // An origin that speaks unasked or goes away: neither can carry another request.
-      if (socket_.readable() || socket_.failed()) close();
+      if (!quiet(false)) close();
       break;
     case State::kClosed:
       break;

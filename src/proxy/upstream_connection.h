@@ -64,6 +64,7 @@ class UpstreamConnection final : public net::SocketHandler,
   ~UpstreamConnection() override;
 
   void begin(Exchange& exchange);
+  bool quiet(bool probe);
   Output::Memory memory();
   base::Arena& arena();
   void on_connecting();
