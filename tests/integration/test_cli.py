@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line: what an operator sees before anything runs. Exit codes are promises: 0 fine, 1
-the config is wrong (or, for diff, files differ), 2 the command line is."""
+"""The command line: what an operator sees before anything runs. Exit codes are promises
+(weir --help lists them)."""
 import glob
 import json
 import os
@@ -86,17 +86,18 @@ def test_check_shows_all_errors_at_once(file):
         assert word in out + err
 
 
-def test_check_json_is_a_list_of_findings(file):
+def test_check_json_lists_findings_with_their_place(file):
     code, out, _ = run_cli("check", "--json", file("bogus_key: 1\n" + GOOD))
-    found = json.loads(out)
-    assert code == 1
-    assert found[0]["line"] == 1 and found[0]["column"] == 1 and "bogus_key" in found[0]["message"] \
-        + found[0]["key"]
+    report = json.loads(out)
+    found = report["findings"][0]
+    assert (code, report["ok"], report["errors"]) == (1, False, 1)
+    assert (found["line"], found["column"], found["key"]) == (1, 1, "bogus_key")
 
 
-def test_check_json_of_a_good_file_is_an_empty_list(file):
+def test_check_json_of_a_good_file_is_ok_and_empty(file):
     code, out, _ = run_cli("check", "--json", file(GOOD))
-    assert (code, json.loads(out)) == (0, [])
+    report = json.loads(out)
+    assert (code, report["ok"], report["findings"]) == (0, True, [])
 
 
 def test_check_of_a_missing_file_says_so(tmp_path):
@@ -128,14 +129,14 @@ def test_check_of_every_file_that_comes_with_weir(path):
 # ---- run.
 def test_run_on_a_bad_file_ends_at_once_and_says_why(file):
     code, out, err = run_cli("run", "-c", file("bogus_key: 1\n" + GOOD))
-    assert code != 0 and "bogus_key" in err
+    assert code == 1 and "bogus_key" in err
     assert "ready" not in err.splitlines()
 
 
 def test_reload_without_a_running_weir_says_so(file):
     path = file("admin: {address: 'unix:/tmp/weir-is-not-here.sock'}\n" + GOOD)
     code, out, err = run_cli("reload", "-c", path)
-    assert code != 0 and "/tmp/weir-is-not-here.sock" in out + err
+    assert code == 3 and "/tmp/weir-is-not-here.sock" in out + err
 
 
 # ---- diff.
@@ -195,6 +196,19 @@ def test_explain_tells_why_a_candidate_lost(file):
 def test_explain_normalises_the_path(file):
     _, text = explain(file, "GET", "http://a.example.com/x/../api")
     assert "app" in text
+
+
+def test_explain_of_a_request_that_no_route_takes_is_5(file):
+    text = GOOD[:GOOD.index("  - name: rest")]
+    code, out, err = run_cli("explain", "-c", file(text), "GET", "http://other.test/none")
+    assert code == 5 and "no_route" in out + err
+
+
+def test_explain_order_lists_routes_most_specific_first(file):
+    code, out, _ = run_cli("explain", "-c", file(GOOD), "--order")
+    assert code == 0
+    places = [out.index(name) for name in ("api", "canary", "rest")]
+    assert places == sorted(places)
 
 
 # ---- The rest.

@@ -18,7 +18,8 @@ def forwarded(lab, raw, **changes):
 
 
 # ---- Request line.
-@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS", "PURGE", "M-SEARCH"])
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS", "PURGE",
+                                    "M-SEARCH"])
 def test_h1_method_is_kept(lab, method):
     assert forwarded(lab, request(method, "/x")).method == method
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a listener and a route allow, and what a client is told that asks for more or is too slow."""
+"""What a listener and a route allow, and what a client is told that asks for more or is slow."""
 import pytest
 from support.message import request
 from support.refusal import assert_refused

@@ -164,8 +164,8 @@ def test_retry_sends_the_body_again(lab):
 
 def test_retry_sends_a_chunked_body_with_trailers_again(lab):
     client, origin, _ = retrying(lab)
-    again = second_try(client, origin, lambda c: c.answer(503, headers=CLOSE), "PUT", chunks=["ab", "cd"],
-                         trailers={"X-T": "1"})
+    again = second_try(client, origin, lambda c: c.answer(503, headers=CLOSE), "PUT",
+                       chunks=["ab", "cd"], trailers={"X-T": "1"})
     assert (again.found.body, again.found.trailers.get("x-t")) == (b"abcd", "1")
     again.answer()
     assert client.read_response().status == 200

@@ -99,6 +99,9 @@ def test_smuggling_accepted_request_arrives_canonical(front, vector):
         return
     assert answer.status == 200, answer
     client.close()
+    if expected["line"].startswith("OPTIONS * "):
+        assert front.arrived() == []  # asks weir itself
+        return
     found = front.arrived()[0]
     assert found.start.decode("latin-1") == expected["line"]
     if "host" in expected:

@@ -329,6 +329,7 @@ def test_resource_limits_are_per_process_not_per_worker(lab):
     for client in clients:
         client.send(request())
     eventually(lambda: sum(c.has_input() for c in clients) == 8, "8 of 12 are refused")
+    origin.wait_for(4)
     assert origin.count() == 4
     for client in clients:
         if client.has_input():

@@ -7,7 +7,8 @@ An event is (what, data):
   "Of"         origin shuts down writing
   "find"       origin waits for a request whose target goes on with this, on any connection
   "again"      origin lets its connection go and waits for the same request on another one
-@ID@ in the bytes becomes the case's own word, which is how the origin's side knows it.
+@ID@ in the bytes becomes the case's own word, which is how the origin's side knows it. Chunks may
+be cut anew on the way, so that only single bytes of chunked data are waited for.
 """
 HEAD = "GET /@ID@ HTTP/1.1\r\nHost: a\r\n\r\n"
 OK = "HTTP/1.1 200 OK\r\n"
@@ -21,7 +22,8 @@ def post(framing):
 def turn(number):
     """Request and answer `number` of several on a connection."""
     return [("C", f"GET /@ID@/{number} HTTP/1.1\r\nHost: a\r\n\r\n"),
-            ("find", f"/{number} "), ("o?", END), ("O", f"{OK}Content-Length: 6\r\n\r\nturn-{number}"),
+            ("find", f"/{number} "), ("o?", END),
+            ("O", f"{OK}Content-Length: 6\r\n\r\nturn-{number}"),
             ("c?", f"turn-{number}")]
 
 
@@ -34,14 +36,15 @@ EXCHANGES = {
         ("O", "def"), ("c?", "def")],
     "get_chunked": [
         ("C", HEAD), ("o?", END), ("O", OK + "Transfer-Encoding: chunked\r\n\r\n"), ("c?", END),
-        ("O", "3\r\nab"), ("O", "c\r\n"), ("c?", "abc"), ("O", "0\r\nX-T: 1\r\n"), ("O", "\r\n"),
+        ("O", "3\r\nab"), ("c?", "b"), ("O", "c\r\n"), ("c?", "c"), ("O", "0\r\nX-T: 1\r\n"),
+        ("O", "\r\n"),
         ("c?", "0\r\n")],
     "post_length": [
         ("C", post("Content-Length: 6")), ("o?", END), ("C", "abc"), ("o?", "abc"), ("C", "def"),
         ("o?", "def"), ("O", OK + "Content-Length: 2\r\n\r\nok"), ("c?", "ok")],
     "post_chunked": [
-        ("C", post("Transfer-Encoding: chunked")), ("o?", END), ("C", "3\r\nabc\r"), ("o?", "abc"),
-        ("C", "\n2\r\nde\r\n0\r\nX-T: 1\r\n\r\n"), ("o?", "de"), ("o?", "0\r\n"),
+        ("C", post("Transfer-Encoding: chunked")), ("o?", END), ("C", "3\r\nabc\r"), ("o?", "c"),
+        ("C", "\n2\r\nde\r\n0\r\nX-T: 1\r\n\r\n"), ("o?", "e"), ("o?", "0\r\n"),
         ("O", OK + "Content-Length: 2\r\n\r\nok"), ("c?", "ok")],
     "head": [
         ("C", "HEAD /@ID@ HTTP/1.1\r\nHost: a\r\n\r\n"), ("o?", END),
@@ -67,8 +70,9 @@ EXCHANGES = {
         ("O", "HTTP/1.1 403 No\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno"), ("Of", ""),
         ("c?", "no"), ("C", "x" * 5000), ("C", "x" * 5000)],
     "close_delimited": [
-        ("C", HEAD), ("o?", END), ("O", OK + "X: y\r\n\r\n"), ("O", "abc"), ("c?", "abc"),
-        ("O", "def"), ("c?", "def"), ("Of", "")],
+        ("C", HEAD), ("o?", END), ("O", OK + "X: y\r\n\r\n"), ("c?", END), ("O", "12z"),
+        ("c?", "z"),
+        ("O", "34y"), ("c?", "y"), ("Of", "")],
     "big_download": [
         ("C", HEAD), ("o?", END), ("O", f"{OK}Content-Length: {4 * len(BIG) + 4}\r\n\r\nhead"),
         ("c?", "head"), ("O", BIG), ("O", BIG), ("c?", "xxx"), ("O", BIG), ("O", BIG),

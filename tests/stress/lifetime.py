@@ -3,8 +3,7 @@
 exchanges, many at a time against one gateway. It enumerates the bugs of ownership that no single
 test thinks of; under ASan every use after free and every leak is a failure.
 
-By default each place is broken in one way, in turn; WEIR_STRESS=full breaks it in every way, and
-once more with every sending cut in two."""
+WEIR_STRESS=full walks the suite once more with every sending cut in two."""
 import os
 import threading
 
@@ -19,7 +18,6 @@ FULL = os.environ.get("WEIR_STRESS") == "full"
 
 
 def all_cases():
-    turn = 0
     for name, events in EXCHANGES.items():
         forms = {name: events}
         if FULL:
@@ -27,8 +25,7 @@ def all_cases():
         for form, steps in forms.items():
             yield Case(form, steps, len(steps))
             for at in range(len(steps)):
-                turn += 1
-                for side, how in WAYS if FULL else [WAYS[turn % len(WAYS)]]:
+                for side, how in WAYS:
                     yield Case(form, steps, at, side, how)
 
 
@@ -71,6 +68,9 @@ def test_lifetime_whatever_ends_whenever_nothing_is_left(lab, pool):
     for lane in lanes:
         lane.run(address, Case("afterwards", EXCHANGES["keep_alive"],
                                len(EXCHANGES["keep_alive"])))
+    # A request whose client sent FIN waits for its answer, maybe on a connection not yet accepted.
+    for lane in lanes:
+        lane.close()
     eventually(lambda: gateway.metric("weir_worker_exchanges") == 0, "no exchange is alive")
     eventually(lambda: gateway.metric("weir_memory_accounted_bytes") == 0, "no block is held")
     print(f"{len(cases)} cases")

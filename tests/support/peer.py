@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One end of a connection, driven byte by byte from the test: what Client and OriginConnection
 have in common. Reads keep every byte in `received`; drain() does not."""
+import errno
 import select
 import socket
 import struct
@@ -29,7 +30,11 @@ class Peer:
         self.sock.sendall(b"".join(as_bytes(p) for p in pieces))
 
     def shutdown_write(self):
-        self.sock.shutdown(socket.SHUT_WR)
+        try:
+            self.sock.shutdown(socket.SHUT_WR)
+        except OSError as fault:  # reset by the peer meanwhile: nothing is left to shut down
+            if fault.errno != errno.ENOTCONN:
+                raise
 
     def close(self):
         self.sock.close()
@@ -79,8 +84,8 @@ class Peer:
     def read_exact(self, count):
         while len(self._buffer) < count:
             if not self._more():
-                raise ConnectionEnded(
-                    f"closed after {len(self._buffer)} of {count} bytes: {bytes(self._buffer[:200])!r}")
+                raise ConnectionEnded(f"closed after {len(self._buffer)} of {count} bytes: "
+                                      f"{bytes(self._buffer[:200])!r}")
         return self._take(count)
 
     def read_to_end(self):
