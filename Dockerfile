@@ -15,7 +15,7 @@ RUN apt-get update -q && /tmp/ci/deps runtime \
   && useradd --system --no-create-home --shell /usr/sbin/nologin weir \
   && install -d -o weir -g weir /run/weir /etc/weir
 COPY --from=build /src/out/release/bin/weir /usr/local/bin/weir
-COPY conf/quickstart.yaml /etc/weir/weir.yaml
+COPY conf/image.yaml /etc/weir/weir.yaml
 USER weir
 EXPOSE 8080
 # SIGTERM drains; give it longer than shutdown.drain (`docker stop -t 40`).
