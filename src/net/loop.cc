@@ -71,6 +71,7 @@ void Loop::post(Task task) {
   {
     std::lock_guard lock(mutex_);
     mail_.push_back(std::move(task));
+    has_mail_.store(true, std::memory_order_release);
   }
   uv_async_send(&handles_->mail);
 }
@@ -88,6 +89,9 @@ void Loop::arm_at(Timer& timer, TimePoint deadline) {
 
 void Loop::on_sockets() {
   refresh_time();
+  // What was posted before an event is seen before it, whichever of the two descriptors the kernel
+  // names first: after a drain or a reload has been announced, no answer may still follow the old.
+  if (has_mail_.load(std::memory_order_acquire)) on_mail();
   sockets_.dispatch();
 }
 
@@ -103,6 +107,7 @@ void Loop::on_mail() {
   {
     std::lock_guard lock(mutex_);
     mail.swap(mail_);
+    has_mail_.store(false, std::memory_order_relaxed);
   }
   for (Task& task : mail) task();
 }

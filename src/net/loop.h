@@ -101,6 +101,7 @@ class Loop {
 
   std::mutex mutex_;  ///< Guards mail_.
   std::vector<Task> mail_;
+  std::atomic<bool> has_mail_{false};
   std::atomic<bool> stopping_{false};
 };
 

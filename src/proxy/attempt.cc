@@ -42,7 +42,6 @@ Result<bool> Attempt::lease() {
     Result<upstream::LeaseOffer> offer = cluster.lease(*endpoint_, *this);
     if (!offer) return std::unexpected(offer.error());
     if (offer->waits()) {
-      cluster.stats().waited.add();
       arm(Stage::kPlace, cluster.config().connect_timeout);
       return false;
     }

@@ -47,6 +47,8 @@ class Attempt final : public upstream::PlaceWaiter {
   std::string_view endpoint_text() const { return endpoint_text_; }
   std::string_view endpoint_host() const { return endpoint_host_; }
   bool reused() const { return reused_; }
+  /// The connection was there when the attempt began.
+  bool immediate() const { return connected_at_ == begun_at_; }
   TimePoint connected_at() const { return connected_at_; }
   TimePoint begun_at() const { return begun_at_; }
 

@@ -220,7 +220,9 @@ void DownstreamConnection::head_complete(std::string_view text) {
   request_->flow_since = listener_.worker().loop().now();
   state_ = State::kBody;
   body_paused_ = false;
-  exchange_->on_request_head();
+  // A head that came in one piece was complete when it began: one look at the clock less.
+  exchange_->on_request_head(request_->head_size == 0 ? exchange_->client().started
+                                                      : listener_.worker().loop().clock().now());
   if (request_->body.finished()) {
     request_read();
   } else {

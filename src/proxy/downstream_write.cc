@@ -76,7 +76,10 @@ void DownstreamConnection::send_end(const HeaderList& trailers) {
 void DownstreamConnection::flush() {
   const bool was_congested = out_.congested();
   if (out_.empty()) return;
-  if (out_.flush(socket_, memory()) == net::IoResult::Status::kError) {
+  // The close follows at once: held back until then, the answer and the FIN share one packet.
+  const bool last = !keep_alive_ && state_ == State::kComplete && exchange_->response_ended() &&
+                    surplus_.empty() && !socket_.readable();
+  if (out_.flush(socket_, memory(), last) == net::IoResult::Status::kError) {
     // Found out by a write: the events that follow a reset bring the news to on_socket().
     out_.clear(memory());
     write_broken_ = true;

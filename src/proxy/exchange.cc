@@ -44,8 +44,8 @@ Exchange::~Exchange() {
   held_.clear(worker_.large_blocks());
 }
 
-void Exchange::on_request_head() {
-  head_at_ = worker_.loop().clock().now();
+void Exchange::on_request_head(TimePoint head_at) {
+  head_at_ = head_at;
   step_ = Step::kIdentify;
   advance();
 }

@@ -37,7 +37,7 @@ struct Client {
   DownstreamStream* stream;
   WorkerListener* listener;
   const net::Peer* peer;
-  TimePoint started;  ///< When the first byte of the head came.
+  TimePoint started;  ///< When the first byte of the head came, by the clock.
 };
 
 class Exchange final : public base::ListLink<> {
@@ -54,7 +54,8 @@ class Exchange final : public base::ListLink<> {
   Worker& worker() { return worker_; }
 
   // ---- From the client's codec, in this order.
-  void on_request_head();
+  /// `head_at`: when its last byte came.
+  void on_request_head(TimePoint head_at);
   /// The head (or later the body) cannot be accepted.
   void on_request_error(const Error& error);
   void on_request_body(std::string_view bytes);
@@ -108,6 +109,8 @@ class Exchange final : public base::ListLink<> {
   bool trace_begun() const { return trace_begun_; }
   bool finished() const { return step_ == Step::kFinished; }
   bool request_ended() const { return request_ended_; }
+  /// All of the answer is queued.
+  bool response_ended() const { return response_ended_; }
 
  private:
   enum class Step : uint8_t {

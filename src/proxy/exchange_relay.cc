@@ -98,7 +98,10 @@ void Exchange::end_request_upstream() {
   if (!request_ended_ || request_end_sent_ || held_sent_ < held_.size()) return;
   if (attempt_.stream() == nullptr) return;
   request_end_sent_ = true;
-  sent_at_ = worker_.loop().clock().now();
+  // Without a body and on a pooled connection it left in the same breath as the head came.
+  const bool at_once = request_.body.kind == BodyFraming::Kind::kNone && attempts_ == 1 &&
+                       attempt_.reused() && attempt_.immediate();
+  sent_at_ = at_once ? head_at_ : worker_.loop().clock().now();
   attempt_.stream()->send_end(request_trailers_);
   if (!response_started_) attempt_.request_sent();
 }

@@ -66,12 +66,12 @@ void Output::take_sent(size_t bytes, const Memory& memory) {
   first.iov_len -= bytes;
 }
 
-Status Output::flush(net::Socket& socket, const Memory& memory) {
+Status Output::flush(net::Socket& socket, const Memory& memory, bool last) {
   Status status = Status::kOk;
   while (!empty() && socket.writable()) {
     std::array<iovec, 2 * kPieces> pieces;
     const size_t n = gather(pieces.data());
-    const net::IoResult result = socket.send({pieces.data(), n});
+    const net::IoResult result = socket.send({pieces.data(), n}, last);
     status = result.status;
     if (status == Status::kError) return status;
     if (status == Status::kOk) take_sent(result.bytes, memory);

@@ -33,7 +33,8 @@ class Output {
   void add_copy(std::string_view bytes, base::Arena& arena, const Memory& memory);
   /// Sends what the kernel takes now. kAgain or kOk: the rest is held; kError: the connection is
   /// dead.
-  net::IoResult::Status flush(net::Socket& socket, const Memory& memory);
+  /// `last`: the socket is closed right after, so that the FIN can go with the last bytes.
+  net::IoResult::Status flush(net::Socket& socket, const Memory& memory, bool last = false);
 
   /// Bytes wait for the kernel: whoever produces more should pause.
   bool congested() const { return !held_.empty(); }

@@ -21,8 +21,13 @@ HeaderList copy_headers(const HeaderList& in, base::Arena& arena) {
   return out;
 }
 
+void remove(HeaderList& headers, HeaderId id) {
+  if (headers.find(id) == nullptr) return;
+  headers.remove_if([id](const Header& header) { return header.id == id; });
+}
+
 void set(HeaderList& headers, const Header& header) {
-  headers.remove_if([&](const Header& h) { return h.id == header.id; });
+  remove(headers, header.id);
   headers.push(header);
 }
 
@@ -59,20 +64,19 @@ Result<void> make_upstream_head(Exchange& exchange, RequestHead& out) {
   out.headers = copy_headers(in.headers, arena);
   http::remove_hop_by_hop(out.headers);
   // Weir answers it itself, when it is ready for the body.
-  out.headers.remove_if([](const Header& h) { return h.id == HeaderId::kExpect; });
+  remove(out.headers, HeaderId::kExpect);
   count_hop(out, arena);
   http::ForwardedFacts facts;
   facts.peer = exchange.client().peer->is_unix ? std::string_view{} : exchange.client_ip();
   facts.proto = in.scheme;
   facts.host = in.authority;
-  facts.port = exchange.client().listener->port_text();
   facts.trusted = exchange.trusted_peer();
   http::set_forwarded(out.headers, facts, arena);
   out.headers.push({"via", http::via_value(in.version), HeaderId::kVia});
   set(out.headers, {"x-request-id", exchange.request_id(), HeaderId::kXRequestId});
   if (exchange.trace_begun()) {
     // State of a trace that was not believed belongs to nobody.
-    out.headers.remove_if([](const Header& h) { return h.id == HeaderId::kTracestate; });
+    remove(out.headers, HeaderId::kTracestate);
     set(out.headers, {"traceparent", exchange.traceparent(), HeaderId::kTraceparent});
   }
   const Result<std::string_view> path = route::rewrite_path(route, in.path, arena);
