@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is seen from outside: metrics, health, the admin verbs, the access log."""
+import ctypes
 import json
+import os
 import re
 
 import pytest
@@ -115,6 +117,44 @@ def test_metrics_gauges_return_to_zero(lab):
 @pytest.mark.parametrize("target", ["/healthz", "/readyz"])
 def test_health_of_a_running_gateway(lab, target, tcp):
     assert lab.relay(lab.serving()).admin(target, tcp=tcp).status == 200
+
+
+class StoppedThread:
+    """One thread of another process, stopped by ptrace; the others run on."""
+
+    def __init__(self, thread_id):
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        self._id = thread_id
+        self._ptrace(0x4206)  # PTRACE_SEIZE
+        self._ptrace(0x4207)  # PTRACE_INTERRUPT
+
+    def _ptrace(self, order):
+        zero = ctypes.c_void_p(0)
+        if self._libc.ptrace(order, self._id, zero, zero) != 0:
+            pytest.skip("this machine does not let tests stop a thread")
+
+    def let_go(self):
+        os.waitpid(self._id, 0x40000000)  # __WALL: until it has stopped
+        self._ptrace(17)  # PTRACE_DETACH
+
+
+def threads_of(gateway):
+    found = {}
+    for thread in os.listdir(f"/proc/{gateway.process.pid}/task"):
+        with open(f"/proc/{gateway.process.pid}/task/{thread}/comm", encoding="utf-8") as file:
+            found[int(thread)] = file.read().strip()
+    return found
+
+
+def test_health_fails_when_a_worker_stands_still_and_recovers(lab):
+    gateway = lab.relay(lab.serving(), workers=2)
+    worker = next(number for number, name in threads_of(gateway).items() if "worker" in name)
+    stopped = StoppedThread(worker)
+    try:
+        eventually(lambda: gateway.admin("/healthz", tcp=True).status == 503, "it is noticed")
+    finally:
+        stopped.let_go()
+    eventually(lambda: gateway.admin("/healthz", tcp=True).status == 200, "it is well again")
 
 
 # ---- Verbs.
@@ -290,7 +330,6 @@ def test_log_is_complete_after_the_end(lab):
 
 
 def test_log_file_that_was_moved_is_opened_again_on_sighup(lab):
-    import os
     import signal
     gateway = lab.relay(lab.serving())
     client = lab.client(gateway)

@@ -91,7 +91,9 @@ def test_smuggling_refused_body_never_arrives_as_a_whole(front, vector):
 def test_smuggling_accepted_request_arrives_canonical(front, vector):
     expected = vector["expect"]["forward"]
     client = front.send(vector["bytes"])
+    client.shutdown_write()
     answer = client.read_response(expected["line"].split(" ")[0])
+    client.read_to_end_or_reset()  # the answers to what stood behind it
     if expected["line"].startswith(REFUSED_METHODS):
         assert_refused(answer, "method_refused")
         client.close()

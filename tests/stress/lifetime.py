@@ -3,7 +3,7 @@
 exchanges, many at a time against one gateway. It enumerates the bugs of ownership that no single
 test thinks of; under ASan every use after free and every leak is a failure.
 
-WEIR_STRESS=full walks the suite once more with every sending cut in two."""
+WEIR_STRESS=full, and any run under ASan, walks the suite once more with every sending cut in two."""
 import os
 import threading
 
@@ -12,9 +12,9 @@ from exchanges import EXCHANGES, split_in_two
 from lane import WAYS, Case, Lane
 from support.waiting import eventually
 
-pytestmark = pytest.mark.stress
+pytestmark = [pytest.mark.stress, pytest.mark.tsan]
 LANES = 8
-FULL = os.environ.get("WEIR_STRESS") == "full"
+FULL = os.environ.get("WEIR_STRESS") == "full" or os.environ.get("WEIR_PRESET") == "asan"
 
 
 def all_cases():
@@ -51,19 +51,51 @@ def run_lane(lane, address, cases, faults):
             return
 
 
-@pytest.mark.parametrize("pool", [{"max_idle": 64}, {"max_idle": 0}], ids=["pooled", "unpooled"])
-def test_lifetime_whatever_ends_whenever_nothing_is_left(lab, pool):
+class Reloads(threading.Thread):
+    """Renames all routes again and again, so that no exchange ends under the config it began."""
+
+    def __init__(self, gateway, config_of_turn):
+        super().__init__(daemon=True)
+        self._gateway, self._config_of_turn = gateway, config_of_turn
+        self._over = threading.Event()
+        self.codes = []
+
+    def run(self):
+        while not self._over.is_set():
+            self.codes.append(self._gateway.reload(self._config_of_turn(len(self.codes)))[0])
+
+    def end(self):
+        self._over.set()
+        self.join()
+        assert self.codes and not any(self.codes), self.codes
+
+
+def renamed(config, turn):
+    routes = [{**route, "name": f"{route['name']}-{turn}"} for route in config["routes"]]
+    return {**config, "routes": routes}
+
+
+@pytest.mark.parametrize("pool, reloading", [({"max_idle": 64}, False), ({"max_idle": 0}, False),
+                                             ({"max_idle": 64}, True)],
+                         ids=["pooled", "unpooled", "reloading"])
+def test_lifetime_whatever_ends_whenever_nothing_is_left(lab, pool, reloading):
     lanes = [lab.keep(Lane(number)) for number in range(LANES)]
-    gateway = lab.gateway(config(lanes, pool))
+    base = config(lanes, pool)
+    gateway = lab.gateway(base)
     address = gateway.address()
     cases = list(all_cases())
     faults = []
     threads = [threading.Thread(target=run_lane, args=(lane, address, cases[n::LANES], faults))
                for n, lane in enumerate(lanes)]
+    reloads = Reloads(gateway, lambda turn: renamed(base, turn))
+    if reloading:
+        reloads.start()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    if reloading:
+        reloads.end()
     assert not faults, faults
     for lane in lanes:
         lane.run(address, Case("afterwards", EXCHANGES["keep_alive"],
