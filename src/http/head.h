@@ -27,7 +27,7 @@ struct HeadLimits {
 };
 
 /// A parsed HeaderList has room for this many more headers, for what weir adds on the way.
-inline constexpr size_t kHeaderHeadroom = 16;
+inline constexpr size_t kHeaderHeadroom = 4;
 
 /// Where a head ends. n > 0: the head is bytes[0, n), the empty line included. 0: not complete yet.
 /// `searched` is how many of these bytes an earlier call has seen (0 for the first call), so that a

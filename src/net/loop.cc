@@ -89,10 +89,11 @@ void Loop::arm_at(Timer& timer, TimePoint deadline) {
 
 void Loop::on_sockets() {
   refresh_time();
+  sockets_.collect();
   // What was posted before an event is seen before it, whichever of the two descriptors the kernel
   // names first: after a drain or a reload has been announced, no answer may still follow the old.
   if (has_mail_.load(std::memory_order_acquire)) on_mail();
-  sockets_.dispatch();
+  sockets_.handle();
 }
 
 void Loop::on_timer() {

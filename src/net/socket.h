@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 #include "base/intrusive_list.h"
 
@@ -57,7 +58,9 @@ class Socket : public base::ListLink<> {
 
   /// At most room.size() bytes. A short read counts as "would block next" unless the peer finished.
   IoResult recv(std::span<char> room);
-  /// Gathers; a partial write is kOk with fewer bytes. Never raises SIGPIPE.
+  /// A partial write is kOk with fewer bytes. Never raises SIGPIPE.
+  IoResult send(std::string_view bytes, bool more_follows = false);
+  /// Gathers.
   IoResult send(std::span<const iovec> pieces, bool more_follows = false);
   /// Moves bytes into / out of a pipe without copying them. Requires: a plain (not TLS) socket.
   IoResult splice_to_pipe(int pipe_write_end, size_t most);
@@ -81,6 +84,7 @@ class Socket : public base::ListLink<> {
 
  private:
   friend class SocketSet;
+  IoResult sent(long result, size_t wanted);
   static constexpr uint8_t kReadable = 1, kWritable = 2, kPeerFinished = 4, kFailed = 8;
 
   SocketSet* set_ = nullptr;

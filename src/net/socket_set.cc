@@ -4,8 +4,6 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include <array>
-
 #include "base/check.h"
 
 namespace weir::net {
@@ -17,7 +15,11 @@ constexpr int kBatch = 256;
 
 }  // namespace
 
-SocketSet::SocketSet() : epoll_fd_(::epoll_create1(EPOLL_CLOEXEC)) { CHECK(epoll_fd_ >= 0); }
+SocketSet::SocketSet()
+    : epoll_fd_(::epoll_create1(EPOLL_CLOEXEC)),
+      events_(std::make_unique_for_overwrite<epoll_event[]>(kBatch)) {
+  CHECK(epoll_fd_ >= 0);
+}
 
 SocketSet::~SocketSet() {
   CHECK(used_ == 0);
@@ -51,11 +53,14 @@ void SocketSet::remove(Socket& socket) {
   --used_;
 }
 
-void SocketSet::dispatch() {
-  std::array<epoll_event, kBatch> events;
-  const int n = ::epoll_wait(epoll_fd_, events.data(), kBatch, 0);
-  for (int i = 0; i < n; ++i) {
-    const epoll_event& event = events[static_cast<size_t>(i)];
+void SocketSet::collect() {
+  const int n = ::epoll_wait(epoll_fd_, events_.get(), kBatch, 0);
+  collected_ = n > 0 ? static_cast<size_t>(n) : 0;
+}
+
+void SocketSet::handle() {
+  for (size_t i = 0; i < collected_; ++i) {
+    const epoll_event& event = events_[i];
     const Slot& slot = slots_[static_cast<uint32_t>(event.data.u64)];
     if (slot.socket == nullptr || slot.generation != event.data.u64 >> 32) continue;
     Socket& socket = *slot.socket;

@@ -6,9 +6,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "net/socket.h"
+
+struct epoll_event;
 
 namespace weir::net {
 
@@ -21,7 +24,14 @@ class SocketSet {
 
   int fd() const { return epoll_fd_; }
   /// Handles one batch of events without waiting, then those sockets that asked to be woken.
-  void dispatch();
+  void dispatch() {
+    collect();
+    handle();
+  }
+  /// The halves of dispatch(), for a loop that has something to do before the events of a batch. A
+  /// socket that closes in between is left out.
+  void collect();
+  void handle();
   /// Whether a socket has asked to be woken since: the loop must not sleep.
   bool has_woken() const { return !woken_.empty(); }
   /// Sockets registered now; zero at exit, by test.
@@ -40,6 +50,8 @@ class SocketSet {
   void remove(Socket& socket);
 
   int epoll_fd_;
+  std::unique_ptr<epoll_event[]> events_;
+  size_t collected_ = 0;
   size_t used_ = 0;
   uint32_t free_ = kNoSlot;
   std::vector<Slot> slots_;

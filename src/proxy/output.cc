@@ -66,12 +66,28 @@ void Output::take_sent(size_t bytes, const Memory& memory) {
   first.iov_len -= bytes;
 }
 
+net::IoResult Output::send_some(net::Socket& socket, bool last) const {
+  std::array<iovec, 2 * kPieces> pieces;
+  const size_t n = gather(pieces.data());
+  size_t total = 0;
+  for (size_t i = 0; i < n; ++i) total += pieces[i].iov_len;
+  if (n == 1) {
+    return socket.send(std::string_view(static_cast<const char*>(pieces[0].iov_base), total), last);
+  }
+  if (total > kJoin) return socket.send(std::span<const iovec>(pieces.data(), n), last);
+  std::array<char, kJoin> joined;
+  char* at = joined.data();
+  for (size_t i = 0; i < n; ++i) {
+    std::memcpy(at, pieces[i].iov_base, pieces[i].iov_len);
+    at += pieces[i].iov_len;
+  }
+  return socket.send(std::string_view(joined.data(), total), last);
+}
+
 Status Output::flush(net::Socket& socket, const Memory& memory, bool last) {
   Status status = Status::kOk;
   while (!empty() && socket.writable()) {
-    std::array<iovec, 2 * kPieces> pieces;
-    const size_t n = gather(pieces.data());
-    const net::IoResult result = socket.send({pieces.data(), n}, last);
+    const net::IoResult result = send_some(socket, last);
     status = result.status;
     if (status == Status::kError) return status;
     if (status == Status::kOk) take_sent(result.bytes, memory);

@@ -45,8 +45,10 @@ class Output {
   void clear(const Memory& memory);
 
  private:
-  static constexpr size_t kPieces = 16;
-  static constexpr size_t kScratch = 192;
+  static constexpr size_t kPieces = 8;
+  static constexpr size_t kScratch = 64;
+  /// Up to here one copy and send() cost less than the gathering of sendmsg().
+  static constexpr size_t kJoin = 2048;
   struct Cork {
     iovec pieces[kPieces];
     uint32_t count = 0;
@@ -55,6 +57,7 @@ class Output {
   };
 
   void spill(const Memory& memory);
+  net::IoResult send_some(net::Socket& socket, bool last) const;
   size_t gather(iovec* out) const;
   void take_sent(size_t bytes, const Memory& memory);
 
