@@ -3,11 +3,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <memory>
-#include <string>
 #include <thread>
 #include <vector>
 
@@ -50,26 +47,6 @@ TEST_F(LoopTest, ATaskThatIsPostedByATaskRunsInALaterTurn) {
   EXPECT_THAT(order, ElementsAre(1));
   turn();
   EXPECT_THAT(order, ElementsAre(1, 2));
-}
-
-TEST_F(LoopTest, WhatHasBeenPostedRunsBeforeTheEventsThatWait) {
-  struct Notes : SocketHandler {
-    void on_socket() override { order.push_back("event"); }
-    std::vector<std::string> order;
-  } notes;
-  int pair[2];
-  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
-  Socket socket;
-  ASSERT_TRUE(socket.adopt(loop_.sockets(), pair[0], notes));
-  turn();
-  notes.order.clear();
-  // The sockets are ready first, and the kernel would name them first.
-  ASSERT_EQ(::send(pair[1], "x", 1, 0), 1);
-  loop_.post([&] { notes.order.push_back("task"); });
-  turn();
-  EXPECT_THAT(notes.order, ElementsAre("task", "event"));
-  socket.close();
-  ::close(pair[1]);
 }
 
 TEST_F(LoopTest, TasksThatNeverRanAreDestroyedWithTheLoop) {

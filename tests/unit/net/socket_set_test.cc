@@ -65,6 +65,15 @@ TEST_F(SocketSetTest, ArrivingBytesCallTheHandlerOnceAndAreRemembered) {
   EXPECT_FALSE(socket_.readable()) << "a short read has emptied the queue";
 }
 
+TEST_F(SocketSetTest, ASocketThatClosesBetweenCollectingAndHandlingIsLeftOut) {
+  far_.write("hello");
+  set_.collect();
+  EXPECT_EQ(handler_.calls, 0);
+  socket_.close();
+  set_.handle();
+  EXPECT_EQ(handler_.calls, 0);
+}
+
 TEST_F(SocketSetTest, AFullReadMayHaveLeftSome) {
   far_.write("hello");
   set_.dispatch();
