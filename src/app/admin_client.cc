@@ -71,6 +71,7 @@ bool receive_all(int fd, std::string& out) {
 }
 
 std::expected<AdminAnswer, std::string> parse(const std::string& bytes, const Address& address) {
+  if (bytes.empty()) return std::unexpected("weir at " + address.text + " ended without an answer");
   const std::string garbled = address.text + " does not answer like weir's admin pages";
   const http::HeadLimits limits;
   const auto end = http::find_head_end(bytes, 0, limits, http::MessageKind::kResponse);

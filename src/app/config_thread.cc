@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "app/allocator.h"
+
 namespace weir::app {
 
 ConfigThread::ConfigThread() : thread_("weir-config", Thread::kLargeStack, [this] { run(); }) {}
@@ -33,6 +35,7 @@ void ConfigThread::run() {
     lock.unlock();
     for (Task& task : tasks) task();
     tasks.clear();
+    release_free_memory();
     lock.lock();
   }
 }
