@@ -11,6 +11,7 @@
 #include "http/head.h"
 #include "route/explain.h"
 #include "route/order.h"
+#include "route/rewrite.h"
 
 namespace weir::app {
 namespace {
@@ -51,6 +52,23 @@ std::string describe(const route::Route& route) {
   return std::visit(Visitor{}, route.target());
 }
 
+// What the origin would see; nothing for routes that weir answers itself.
+void print_as_sent(const route::Route& route, const RequestHead& head, base::Arena& arena) {
+  const bool forwarded = std::holds_alternative<ClusterTarget>(route.target()) ||
+                         std::holds_alternative<WeightedTarget>(route.target());
+  if (!forwarded) return;
+  const auto path = route::rewrite_path(route, head.path, arena);
+  if (!path) {
+    std::puts("sent as: nothing, because the rewrite makes no valid path of it");
+    return;
+  }
+  const std::string_view host = route::rewrite_host(route, head.authority, "(the endpoint's)");
+  const std::string line = std::string(head.method_text) + " " + std::string(*path) +
+                           (head.has_query ? "?" + std::string(head.query) : std::string()) +
+                           " with Host: " + std::string(host);
+  std::printf("sent as: %s\n", line.c_str());
+}
+
 int explain_request(const Options& options, const route::Table& table) {
   base::Account account;
   base::BlockPool blocks(kBlock, 1);
@@ -73,6 +91,7 @@ int explain_request(const Options& options, const route::Table& table) {
   std::fputs(route::to_text(table, explanation).c_str(), stdout);
   if (explanation.route == nullptr) return kExitNoRoute;
   std::printf("target: %s\n", describe(*explanation.route).c_str());
+  print_as_sent(*explanation.route, head, arena);
   return kExitOk;
 }
 

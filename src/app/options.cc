@@ -37,7 +37,9 @@ class Parser {
     } catch (const CLI::ParseError& error) {
       std::ostringstream text;
       const bool help = app_.exit(error, text, text) == 0;
-      return std::unexpected(UsageText{help ? kExitOk : kExitUsage, text.str()});
+      std::string shown = text.str();
+      if (!shown.ends_with('\n')) shown += '\n';
+      return std::unexpected(UsageText{help ? kExitOk : kExitUsage, std::move(shown)});
     }
     options_.json = format_ == "json";
     return options_;
