@@ -206,7 +206,7 @@ def test_limit_max_connections_refuses_more_and_says_so(lab):
     third = lab.client(gateway)
     rest = third.read_to_end_or_reset()
     assert rest == b"" or b" 503 " in rest.split(b"\r\n")[0] and b"connection_limit" in rest
-    assert gateway.metric("weir_listener_connections_refused_total", listener="main") == 1
+    gateway.expect_metric(1, "weir_listener_connections_refused_total", listener="main")
     assert first.get().status == 200
 
 

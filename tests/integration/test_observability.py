@@ -37,10 +37,10 @@ def test_metrics_count_requests_by_listener_and_class(lab):
     client = lab.client(gateway)
     for status in (200, 200, 404, 503):
         client.get(f"/{status}")
-    assert gateway.metric("weir_listener_requests_total", listener="main") == 4
+    gateway.expect_metric(4, "weir_listener_requests_total", listener="main")
     for name, count in (("2xx", 2), ("4xx", 1), ("5xx", 1)):
-        assert gateway.metric("weir_listener_responses_total", listener="main",
-                              **{"class": name}) == count
+        gateway.expect_metric(count, "weir_listener_responses_total", listener="main",
+                              **{"class": name})
 
 
 def test_metrics_count_failures_by_reason(lab):
@@ -49,7 +49,7 @@ def test_metrics_count_failures_by_reason(lab):
     client = lab.client(gateway)
     client.get()
     client.get()
-    assert gateway.metric("weir_proxy_failures_total", reason="no_route") == 2
+    gateway.expect_metric(2, "weir_proxy_failures_total", reason="no_route")
 
 
 def test_metrics_series_are_bounded(lab):
@@ -93,8 +93,8 @@ def test_metrics_sum_over_workers(lab):
         client.get()
         client.close()
         gateway.metrics()
-    assert gateway.metric("weir_listener_requests_total", listener="main") == 40
-    assert gateway.metric("weir_cluster_requests_total", cluster="app") == 40
+    gateway.expect_metric(40, "weir_listener_requests_total", listener="main")
+    gateway.expect_metric(40, "weir_cluster_requests_total", cluster="app")
 
 
 def test_metrics_gauges_return_to_zero(lab):
@@ -102,8 +102,8 @@ def test_metrics_gauges_return_to_zero(lab):
     client.send(request())
     connection = origin.accept()
     connection.expect()
-    assert gateway.metric("weir_worker_exchanges") == 1
-    assert gateway.metric("weir_cluster_requests", cluster="app") == 1
+    gateway.expect_metric(1, "weir_worker_exchanges")
+    gateway.expect_metric(1, "weir_cluster_requests", cluster="app")
     connection.answer()
     client.read_response()
     eventually(lambda: gateway.metric("weir_worker_exchanges") == 0, "no exchange is active")

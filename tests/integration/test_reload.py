@@ -43,7 +43,7 @@ def test_reload_counts_successes(lab):
     gateway = lab.gateway(direct_config("a"))
     for _ in range(3):
         assert gateway.reload()[0] == 0
-    assert gateway.metric("weir_config_reloads_total", result="applied") == 3
+    gateway.expect_metric(3, "weir_config_reloads_total", result="applied")
 
 
 # ---- A bad file.
@@ -53,7 +53,7 @@ def test_reload_of_an_invalid_file_changes_nothing_and_says_why(lab):
     assert code != 0
     assert "nowhere" in out + err
     assert body_of(lab, gateway) == b"old"
-    assert gateway.metric("weir_config_reloads_total", result="rejected") == 1
+    gateway.expect_metric(1, "weir_config_reloads_total", result="rejected")
     assert "nowhere" in gateway.stderr_text()
 
 
@@ -117,7 +117,7 @@ def test_reload_keeps_the_listeners_address_and_counters(lab):
     body_of(lab, gateway)
     gateway.reload(direct_config("new"))
     assert Client(before).get().body == b"new"
-    assert gateway.metric("weir_listener_requests_total", listener="main") == 2
+    gateway.expect_metric(2, "weir_listener_requests_total", listener="main")
 
 
 def test_reload_keeps_pooled_connections(lab):
@@ -139,7 +139,7 @@ def test_reload_keeps_cluster_counters(lab):
     body_of(lab, gateway)
     gateway.reload()
     body_of(lab, gateway)
-    assert gateway.metric("weir_cluster_requests_total", cluster="app") == 2
+    gateway.expect_metric(2, "weir_cluster_requests_total", cluster="app")
 
 
 def test_reload_lets_a_running_exchange_end_on_its_old_route(lab):
@@ -311,7 +311,7 @@ def test_reload_under_load_200_times_half_of_them_invalid_fails_no_request(lab):
         assert not load.faults, load.faults[:3]
         assert not deadline.passed()
     load.end()
-    assert gateway.metric("weir_config_reloads_total", result="rejected") == count // 2
+    gateway.expect_metric(count // 2, "weir_config_reloads_total", result="rejected")
     grown = gateway.rss() - base
     assert SLOWNESS > 1 or grown < 8 << 20, f"resident memory grew by {grown >> 10} KiB"
 

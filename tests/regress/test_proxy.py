@@ -14,7 +14,7 @@ def test_status_above_599_of_an_origin_is_counted_as_5xx(lab):
     origin.serve_one(999, b"x")
     answer = client.read_response()
     assert (answer.status, answer.body) == (999, b"x")
-    assert gateway.metric("weir_listener_responses_total", listener="main", **{"class": "5xx"}) == 1
+    gateway.expect_metric(1, "weir_listener_responses_total", listener="main", **{"class": "5xx"})
 
 
 @pytest.mark.parametrize("size", [100, 1000, 7777])

@@ -3,7 +3,7 @@
 exchanges, many at a time against one gateway. It enumerates the bugs of ownership that no single
 test thinks of; under ASan every use after free and every leak is a failure.
 
-WEIR_STRESS=full, and any run under ASan, walks the suite once more with every sending cut in two."""
+WEIR_STRESS=full, and any run under ASan, walks it once more with every sending cut in two."""
 import os
 import threading
 

@@ -152,6 +152,10 @@ class Gateway:
         """The sum over all series of that name that carry these labels; 0 if there are none."""
         return self.metrics().sum(name, **labels)
 
+    def expect_metric(self, value, name, **labels):
+        """Waits for it: an exchange is counted a moment after its client has the answer."""
+        eventually(lambda: self.metric(name, **labels) == value, f"{name} {labels} is {value}")
+
     def rss(self):
         with open(f"/proc/{self.process.pid}/statm", encoding="ascii") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
