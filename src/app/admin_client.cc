@@ -36,7 +36,7 @@ class Descriptor {
 };
 
 std::string connect_error(const Address& address, int error) {
-  const std::string what = "cannot reach weir at " + address.text + ": " + ::strerror(error);
+  std::string what = "cannot reach weir at " + address.text + ": " + ::strerror(error);
   switch (error) {
     case ENOENT:
       return what + "; is it running, and is this its admin.address? (--admin, WEIR_ADMIN)";

@@ -80,7 +80,7 @@ class Parser {
     explain->add_option("-H,--header", options_.headers, "'name: value', as often as needed")
         ->allow_extra_args(false);
     explain->add_flag("--order", options_.order, "Print the order in which routes are tried");
-    explain->callback([this, explain] {
+    explain->callback([this] {
       options_.command = Command::kExplain;
       if (options_.order || !options_.url.empty()) return;
       throw CLI::RequiredError("method and url, or --order;");

@@ -22,7 +22,9 @@ Thread::Thread(const char* name, size_t stack_bytes, Main main) {
   CHECK(pthread_attr_init(&attributes) == 0);
   CHECK(pthread_attr_setstacksize(&attributes, stack_bytes) == 0);
   CHECK(pthread_create(&thread_, &attributes, trampoline, owned.get()) == 0);
-  static_cast<void>(owned.release());
+  // The thread owns it from here.
+  Main* const given = owned.release();
+  static_cast<void>(given);
   pthread_attr_destroy(&attributes);
   pthread_setname_np(thread_, name);
   joinable_ = true;

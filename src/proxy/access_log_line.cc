@@ -129,10 +129,11 @@ void LogLine::escaped_byte(unsigned char byte, LogEscape escape) {
 }
 
 void LogLine::time_rfc3339(WallTime time) {
-  char* const to = take(27);
+  constexpr std::string_view kForm = "0000-00-00T00:00:00.000000Z";
+  char* const to = take(kForm.size());
   if (to == nullptr) return;
   const Broken b = break_down(time);
-  std::memcpy(to, "0000-00-00T00:00:00.000000Z", 27);
+  kForm.copy(to, kForm.size());
   two_digits(to, b.year / 100);
   two_digits(to + 2, b.year % 100);
   two_digits(to + 5, b.month);
@@ -146,11 +147,13 @@ void LogLine::time_rfc3339(WallTime time) {
 }
 
 void LogLine::time_common(WallTime time) {
-  char* const to = take(26);
+  constexpr std::string_view kForm = "00/Jan/0000:00:00:00 +0000";
+  constexpr std::string_view kMonths = "JanFebMarAprMayJunJulAugSepOctNovDec";
+  char* const to = take(kForm.size());
   if (to == nullptr) return;
   const Broken b = break_down(time);
-  std::memcpy(to, "00/Jan/0000:00:00:00 +0000", 26);
-  std::memcpy(to + 3, "JanFebMarAprMayJunJulAugSepOctNovDec" + (b.month - 1) * 3, 3);
+  kForm.copy(to, kForm.size());
+  kMonths.copy(to + 3, 3, size_t{b.month - 1} * 3);
   two_digits(to, b.day);
   two_digits(to + 7, b.year / 100);
   two_digits(to + 9, b.year % 100);
