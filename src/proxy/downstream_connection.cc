@@ -217,7 +217,7 @@ void DownstreamConnection::head_complete(std::string_view text) {
   if (!parsed) return refuse(parsed.error());
   request_->body.start(head.body, &exchange_->arena());
   request_->continue_owed = head.expect_continue && !request_->body.finished();
-  request_->flow_since = listener_.worker().loop().now();
+  request_->read_since = listener_.worker().loop().now();
   state_ = State::kBody;
   body_paused_ = false;
   // A head that came in one piece was complete when it began: one look at the clock less.
@@ -246,17 +246,25 @@ std::string_view DownstreamConnection::feed_body(std::string_view in) {
   }
   request_->continue_owed = false;
   if (!step->data.empty()) {
-    request_->flow_bytes += step->data.size();
-    listener_.worker().loop().arm(timer_, listener_.config().http1.body_idle_timeout);
     exchange_->on_request_body(step->data);
-    if (too_slow(request_->flow_bytes, listener_.config().http1.min_receive_rate.bytes_per_second,
-                 request_->flow_since + request_->flow_paused)) {
-      refuse(make_error(ErrorCode::kSlowClient));
-      return {};
-    }
+    if (!body_moved(step->data.size())) return {};
   }
   if (state_ == State::kBody && request_->body.finished()) request_read();
   return in.substr(step->consumed);
+}
+
+// Bytes of the body came. False: too few for the time it took, and the client has been told.
+bool DownstreamConnection::body_moved(uint64_t bytes) {
+  const Http1Config& config = listener_.config().http1;
+  request_->read_bytes += bytes;
+  listener_.worker().loop().arm(timer_, config.body_idle_timeout);
+  if (!too_slow(request_->read_bytes, config.min_receive_rate.bytes_per_second,
+                request_->read_since)) {
+    return true;
+  }
+  request_->splice.reset();
+  refuse(make_error(ErrorCode::kSlowClient));
+  return false;
 }
 
 std::string_view DownstreamConnection::drop_body(std::string_view in) {
@@ -297,10 +305,9 @@ void DownstreamConnection::run_splice() {
   using Splice = SpliceRelay::Progress::State;
   if (progress.read > 0) {
     request_->body.skip(progress.read);
-    request_->flow_bytes += progress.read;
     listener_.worker().mutable_stats().spliced_bytes.add(progress.read);
-    listener_.worker().loop().arm(timer_, listener_.config().http1.body_idle_timeout);
     exchange_->on_request_spliced(progress.read);
+    if (!body_moved(progress.read)) return;
   }
   switch (progress.state) {
     case Splice::kDone:
@@ -313,7 +320,7 @@ void DownstreamConnection::run_splice() {
     case Splice::kWaitSink:
     case Splice::kSinkError:
       // A broken sink reports itself through its own connection's events.
-      body_paused_ = true;
+      pause_body();
       exchange_->await_request_sink();
       return;
     case Splice::kSourceEnd:

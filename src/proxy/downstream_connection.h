@@ -61,7 +61,7 @@ class DownstreamConnection final : public net::SocketHandler,
   void send_end(const HeaderList& trailers) override;
   void flush() override;
   bool congested() const override { return out_.congested() || await_drain_; }
-  void pause_body() override { body_paused_ = true; }
+  void pause_body() override;
   void resume_body() override;
   void abort() override;
   net::Socket* raw_sink() override;
@@ -87,6 +87,7 @@ class DownstreamConnection final : public net::SocketHandler,
   void head_complete(std::string_view text);
   void refuse(const Error& error);
   std::string_view feed_body(std::string_view in);
+  bool body_moved(uint64_t bytes);
   std::string_view drop_body(std::string_view in);
   void request_read();
   bool try_splice();
@@ -96,6 +97,8 @@ class DownstreamConnection final : public net::SocketHandler,
   void on_timer();
   void client_drained();
   void await_room();
+  uint64_t sent() const;
+  bool keeps_up();
   void settle();
   void finish_exchange();
   void after_answer();

@@ -89,42 +89,56 @@ void DownstreamConnection::flush() {
   if (out_.congested() && !was_congested) await_room();
 }
 
-// The client does not read as fast as bytes come: from now on it is watched.
+// Body bytes that the kernel has taken, head and framing left aside.
+uint64_t DownstreamConnection::sent() const { return exchange_->bytes_sent() - out_.held(); }
+
+// The client does not read as fast as bytes come: from now on it is watched. One that blocks again
+// soon after it drained is watched on, or a slow reader would begin anew with every packet.
 void DownstreamConnection::await_room() {
+  constexpr Duration kBreak = std::chrono::seconds(1);
   net::Loop& loop = listener_.worker().loop();
-  request_->flow_since = loop.now();
-  request_->flow_paused = {};
-  request_->flow_bytes = 0;
+  if (loop.now() - request_->blocked_at > kBreak) {
+    request_->write_since = loop.now();
+    request_->write_base = sent();
+  }
+  request_->blocked_at = loop.now();
   loop.arm(timer_, listener_.config().http1.body_idle_timeout);
+}
+
+bool DownstreamConnection::keeps_up() {
+  request_->blocked_at = listener_.worker().loop().now();
+  return !too_slow(sent() - request_->write_base,
+                   listener_.config().http1.min_send_rate.bytes_per_second, request_->write_since);
 }
 
 void DownstreamConnection::client_drained() {
   await_drain_ = false;
-  if (out_.congested()) {
-    const size_t before = out_.held();
-    flush();
-    request_->flow_bytes += before - out_.held();
-    const Http1Config& config = listener_.config().http1;
-    if (out_.congested() && too_slow(request_->flow_bytes, config.min_send_rate.bytes_per_second,
-                                     request_->flow_since)) {
-      exchange_->on_downstream_gone(make_error(ErrorCode::kSlowClient));
-      aborted_ = true;
-      return;
-    }
-    if (out_.congested()) {
-      listener_.worker().loop().arm(timer_, config.body_idle_timeout);
-      return;
-    }
+  if (exchange_ == nullptr || exchange_->finished()) return;
+  if (out_.congested()) flush();
+  if (!keeps_up()) {
+    exchange_->on_downstream_gone(make_error(ErrorCode::kSlowClient));
+    aborted_ = true;
+    return;
   }
-  if (exchange_ != nullptr && !exchange_->finished()) exchange_->on_downstream_drained();
+  if (out_.congested()) {
+    listener_.worker().loop().arm(timer_, listener_.config().http1.body_idle_timeout);
+    return;
+  }
+  exchange_->on_downstream_drained();
+}
+
+void DownstreamConnection::pause_body() {
+  if (body_paused_) return;
+  body_paused_ = true;
+  request_->paused_at = listener_.worker().loop().now();
 }
 
 void DownstreamConnection::resume_body() {
   if (!body_paused_) return;
   body_paused_ = false;
-  if (request_ != nullptr) {
-    listener_.worker().loop().arm(timer_, listener_.config().http1.body_idle_timeout);
-  }
+  net::Loop& loop = listener_.worker().loop();
+  request_->read_since += loop.now() - request_->paused_at;
+  loop.arm(timer_, listener_.config().http1.body_idle_timeout);
   socket_.wake();
 }
 

@@ -116,6 +116,15 @@ Exchange::Next Exchange::identify() {
 }
 
 Exchange::Next Exchange::match_route() {
+  // What no route can take: weir is asked itself, or is asked for what it does not do.
+  if (forwards_exhausted(request_)) {
+    answer_options();
+    return Next::kDone;
+  }
+  if (request_.method == Method::kTrace || request_.method == Method::kConnect) {
+    fail(make_error(ErrorCode::kMethodRefused));
+    return Next::kDone;
+  }
   const route::Table::Match match = worker_.snapshot().routes->match(request_, arena_);
   if (match.route == nullptr) {
     allow_ = match.allow;
@@ -129,10 +138,6 @@ Exchange::Next Exchange::match_route() {
 
 Exchange::Next Exchange::run_request_policies() {
   const RouteLimits& limits = route_->limits();
-  if (request_.method == Method::kTrace || request_.method == Method::kConnect) {
-    fail(make_error(ErrorCode::kMethodRefused));
-    return Next::kDone;
-  }
   // An h2c upgrade is an offer that may be ignored (RFC 9110, 7.8); other protocols are asked for.
   const Header* upgrade = request_.upgrade ? request_.headers.find(HeaderId::kUpgrade) : nullptr;
   if (upgrade != nullptr && !http::iequals(upgrade->value, "h2c")) {
@@ -142,10 +147,6 @@ Exchange::Next Exchange::run_request_policies() {
   if (limits.max_request_bytes != 0 && request_.body.kind == BodyFraming::Kind::kLength &&
       request_.body.length > limits.max_request_bytes) {
     fail(make_error(ErrorCode::kBodyTooLarge));
-    return Next::kDone;
-  }
-  if (forwards_exhausted(request_)) {
-    answer_options();
     return Next::kDone;
   }
   if (const auto timeout = route_->timeout()) worker_.loop().arm(deadline_timer_, *timeout);

@@ -110,6 +110,8 @@ class Exchange final : public base::ListLink<> {
   bool finished() const { return step_ == Step::kFinished; }
   bool request_ended() const { return request_ended_; }
   /// All of the answer is queued.
+  /// Response body bytes given to the client's side so far.
+  uint64_t bytes_sent() const { return bytes_sent_; }
   bool response_ended() const { return response_ended_; }
 
  private:

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Answers that weir gives itself, the choice among weighted clusters, and the record of the
 // exchange.
+#include <algorithm>
+
 #include "base/hash.h"
 #include "http/header_id.h"
 #include "proxy/access_record.h"
@@ -154,7 +156,9 @@ void Exchange::record() {
   ListenerStats& stats = client_.listener->stats();
   stats.requests.add();
   stats.exchanges_active.sub();
-  stats.responses[downstream_gone_ && !response_started_ ? 0 : status_ / 100U].add();
+  // Codes above 599 are not registered; a client treats them as 5xx (RFC 9110, 15).
+  const size_t status_class = downstream_gone_ && !response_started_ ? 0 : status_ / 100U;
+  stats.responses[std::min<size_t>(status_class, 5)].add();
   stats.bytes_received.add(bytes_received_);
   stats.bytes_sent.add(bytes_sent_);
   const int64_t total = micros_since_start(now);

@@ -200,7 +200,10 @@ void Exchange::on_downstream_drained() {
 
 void Exchange::flush() {
   if (finished() || step_ == Step::kReceiveHead) return;
-  if (UpstreamStream* stream = attempt_.stream()) stream->flush();
+  if (UpstreamStream* stream = attempt_.stream()) {
+    stream->flush();
+    if (step_ == Step::kRelay && held_sent_ < held_.size() && !stream->congested()) send_held();
+  }
   client_.stream->flush();
   const bool congested = client_.stream->congested();
   if (response_ended_ && !congested) {

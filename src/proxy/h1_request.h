@@ -17,10 +17,12 @@ struct DownstreamConnection::Request {
   size_t head_size = 0;
   size_t head_capacity = 0;
   std::optional<SpliceRelay> splice;
-  TimePoint flow_since{};  ///< Since when the client has been sending, or failing to read.
-  Duration flow_paused{};  ///< Of that, how long weir itself did not read.
+  TimePoint read_since{};  ///< When the body began.
   TimePoint paused_at{};
-  uint64_t flow_bytes = 0;     ///< Moved since flow_since.
+  uint64_t read_bytes = 0;     ///< Of the body, so far.
+  TimePoint write_since{};     ///< Since when the client has not kept up, but for short breaks.
+  uint64_t write_base = 0;     ///< sent() at that time.
+  TimePoint blocked_at{};      ///< When the client's socket was last found full.
   bool continue_owed = false;  ///< The client waits for "100 Continue" before it sends the body.
 };
 

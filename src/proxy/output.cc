@@ -93,11 +93,13 @@ Status Output::flush(net::Socket& socket, const Memory& memory, bool last) {
     if (status == Status::kOk) take_sent(result.bytes, memory);
   }
   if (cork_ != nullptr && cork_->count > 0) spill(memory);
+  blocked_ = !held_.empty();
   return status;
 }
 
 void Output::clear(const Memory& memory) {
   held_.clear(memory.blocks);
+  blocked_ = false;
   if (cork_ != nullptr) cork_->count = cork_->scratch_used = 0;
 }
 

@@ -36,8 +36,8 @@ class Output {
   /// `last`: the socket is closed right after, so that the FIN can go with the last bytes.
   net::IoResult::Status flush(net::Socket& socket, const Memory& memory, bool last = false);
 
-  /// Bytes wait for the kernel: whoever produces more should pause.
-  bool congested() const { return !held_.empty(); }
+  /// The kernel did not take all at the last flush: whoever produces more should pause.
+  bool congested() const { return blocked_; }
   size_t held() const { return held_.size(); }
   bool empty() const { return held_.empty() && (cork_ == nullptr || cork_->count == 0); }
   /// Requires: flushed.
@@ -63,6 +63,7 @@ class Output {
 
   base::BufferChain held_;
   Cork* cork_ = nullptr;
+  bool blocked_ = false;
 };
 
 }  // namespace weir::proxy
