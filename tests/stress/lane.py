@@ -111,10 +111,22 @@ class Lane:
                 self._try_send(other, data.replace("@ID@", self._word).encode())
 
     def _finish(self, case):
-        for end in (self._client, self._origin):
-            if end:
+        self._client.sock.close()
+        # A broken origin may have answered what was never asked, which no later case may read.
+        broken = case.at < len(case.events)
+        if self._origin and broken:
+            self._origin.sock.close()
+        elif self._origin:
+            self._origin.seen = b""
+            self._idle.append(self._origin)
+        kept = []
+        for end in self._idle:
+            # A request that came in the end will get no answer: let the gateway know.
+            if end.receive() and not end.seen:
+                kept.append(end)
+            else:
                 end.sock.close()
-        self._idle = [end for end in self._idle if end.receive() or end.sock.close()]
+        self._idle = kept
 
     def _do(self, what, data):
         if what == "C":
