@@ -80,6 +80,13 @@ std::string Wire::read_exactly(size_t bytes) {
   return out;
 }
 
+std::string Wire::read_some() {
+  char buffer[8192];
+  if (!wait_readable(fd_)) return {};
+  const ssize_t n = ::recv(fd_, buffer, sizeof buffer, 0);
+  return {buffer, n > 0 ? static_cast<size_t>(n) : 0};
+}
+
 std::string Wire::read_all() { return read_exactly(SIZE_MAX); }
 
 void Wire::finish_writing() { ::shutdown(fd_, SHUT_WR); }

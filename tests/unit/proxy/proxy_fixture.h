@@ -33,6 +33,8 @@ class Wire {
   /// Reads until `end` has been seen, the peer closes, or the deadline passes; returns all of it.
   std::string read_until(std::string_view end);
   std::string read_exactly(size_t bytes);
+  /// What one read gives: a small message that was sent in one piece.
+  std::string read_some();
   /// Everything up to the peer's end.
   std::string read_all();
   void finish_writing();
