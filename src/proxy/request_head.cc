@@ -38,8 +38,9 @@ void count_hop(RequestHead& head, base::Arena& arena) {
   for (Header& header : head.headers) {
     if (header.id != HeaderId::kMaxForwards) continue;
     uint32_t hops = 0;
-    const auto* end = header.value.data() + header.value.size();
-    const auto parsed = std::from_chars(header.value.data(), end, hops);
+    const char* begin = header.value.begin();
+    const char* end = header.value.end();
+    const auto parsed = std::from_chars(begin, end, hops);
     if (parsed.ec != std::errc() || parsed.ptr != end || hops == 0) continue;
     char* text = static_cast<char*>(arena.allocate(10));
     const auto written = std::to_chars(text, text + 10, hops - 1);
