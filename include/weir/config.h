@@ -142,8 +142,9 @@ struct ClusterConfig {
   PoolConfig pool;
   ResourceLimits resource_limits;
   Millis connect_timeout{1'000};  // to an established connection
-  Millis tcp_user_timeout{
-      2'000};  // unacknowledged bytes older than this reset the connection; 0 off
+  // Sent bytes that are not acknowledged, or not even accepted (a full receive window), for this
+  // long reset the connection; 0 off.
+  Millis tcp_user_timeout{30'000};
   Millis response_timeout{60'000};  // from the last request byte to the response head; 0 off
   Millis idle_timeout{300'000};     // the longest silence while a response streams; 0 off
   OperatorState state = OperatorState::kReady;

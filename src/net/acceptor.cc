@@ -15,6 +15,7 @@ namespace {
 
 // A burst of connections must not keep the established ones waiting for longer than this many.
 constexpr int kAcceptsPerTurn = 64;
+constexpr Duration kNoDescriptorPause = std::chrono::milliseconds(100);
 
 int open_reserve() { return ::open("/dev/null", O_RDONLY | O_CLOEXEC); }
 
@@ -27,12 +28,21 @@ struct Acceptor::Handle {
 };
 
 Acceptor::Acceptor(Loop& loop, int listen_fd, AcceptHandler& handler)
-    : fd_(listen_fd), reserve_fd_(open_reserve()), handler_(handler), handle_(new Handle) {
+    : loop_(loop),
+      fd_(listen_fd),
+      reserve_fd_(open_reserve()),
+      handler_(handler),
+      retry_(timer_callback<&Acceptor::watch>(this)),
+      handle_(new Handle) {
   handle_->fd = ::fcntl(listen_fd, F_DUPFD_CLOEXEC, 0);
   handle_->owner = this;
   CHECK(handle_->fd >= 0);
   CHECK(uv_poll_init(loop.uv(), &handle_->poll, handle_->fd) == 0);
   handle_->poll.data = handle_;
+  watch();
+}
+
+void Acceptor::watch() {
   uv_poll_start(&handle_->poll, UV_READABLE, [](uv_poll_t* poll, int, int) {
     auto* handle = static_cast<Handle*>(poll->data);
     if (handle->owner != nullptr) handle->owner->accept_some();
@@ -70,7 +80,15 @@ void Acceptor::accept_some() {
 }
 
 void Acceptor::shed_one() {
-  if (reserve_fd_ >= 0) ::close(reserve_fd_);
+  if (reserve_fd_ < 0) reserve_fd_ = open_reserve();
+  if (reserve_fd_ < 0) {
+    // Another thread took the one that was kept: waiting costs less than turning for nothing.
+    uv_poll_stop(&handle_->poll);
+    loop_.arm(retry_, kNoDescriptorPause);
+    handler_.on_descriptors_exhausted();
+    return;
+  }
+  ::close(reserve_fd_);
   const int fd = ::accept4(fd_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
   if (fd >= 0) ::close(fd);
   reserve_fd_ = open_reserve();

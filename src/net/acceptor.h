@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "net/address.h"
+#include "net/timer_wheel.h"
 
 typedef struct uv_poll_s uv_poll_t;
 
@@ -38,11 +39,14 @@ class Acceptor {
  private:
   struct Handle;
   void accept_some();
+  void watch();
   void shed_one();
 
+  Loop& loop_;
   const int fd_;
   int reserve_fd_;
   AcceptHandler& handler_;
+  Timer retry_;     ///< Accepts again after the process had no descriptor at all.
   Handle* handle_;  ///< Frees itself in its close callback.
 };
 

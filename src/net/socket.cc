@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -101,6 +103,11 @@ IoResult Socket::splice_from_pipe(int pipe_read_end, size_t most, bool more_foll
   if (n < 0 && errno != EAGAIN && errno != EINTR) return {Status::kError, errno, 0};
   flags_ &= static_cast<uint8_t>(~kWritable);
   return {Status::kAgain, 0, 0};
+}
+
+size_t Socket::unacknowledged() const {
+  int bytes = 0;
+  return ::ioctl(fd_, SIOCOUTQ, &bytes) == 0 && bytes > 0 ? static_cast<size_t>(bytes) : 0;
 }
 
 void Socket::shutdown_write() { ::shutdown(fd_, SHUT_WR); }

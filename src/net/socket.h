@@ -71,6 +71,9 @@ class Socket : public base::ListLink<> {
   /// splice_to_pipe() said kAgain with an empty pipe, so it was the socket that had nothing.
   void clear_readable() { flags_ &= static_cast<uint8_t>(~kReadable); }
 
+  /// Bytes that were sent and that the peer has not acknowledged yet (SIOCOUTQ).
+  size_t unacknowledged() const;
+
   /// Sends FIN after what is queued; reading goes on.
   void shutdown_write();
   /// Orderly as far as the kernel can: queued bytes still go out.

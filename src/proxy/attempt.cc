@@ -73,8 +73,7 @@ void Attempt::connected(UpstreamStream& stream) {
   stream_ = &stream;
   ready_ = true;
   connected_at_ = exchange_.worker().loop().now();
-  timer_.cancel();
-  stage_ = Stage::kNone;
+  arm(Stage::kStream, exchange_.cluster().config().idle_timeout);
   if (!reused_) {
     const auto took =
         std::chrono::duration_cast<std::chrono::microseconds>(connected_at_ - begun_at_);
@@ -124,6 +123,14 @@ void Attempt::arm(Stage stage, Duration limit) {
 }
 
 void Attempt::on_timer() {
+  if (exchange_.worker().loop().now() >= try_deadline_ && ready_) {
+    return exchange_.on_attempt_timeout(
+        make_error(ErrorCode::kUpstreamTimeout, nullptr, Retry::kIdempotent));
+  }
+  // The client's own pauses have timers of their own.
+  if (stage_ == Stage::kStream && !exchange_.waits_for_origin()) {
+    return arm(Stage::kStream, exchange_.cluster().config().idle_timeout);
+  }
   switch (stage_) {
     case Stage::kNone:
       return;

@@ -167,6 +167,7 @@ void DownstreamConnection::begin_request() {
   head_sent_ = false;
   keep_alive_ = true;
   await_drain_ = false;
+  refused_ = false;
   ++requests_;
 }
 
@@ -235,6 +236,7 @@ void DownstreamConnection::head_complete(std::string_view text) {
 void DownstreamConnection::refuse(const Error& error) {
   state_ = State::kComplete;
   keep_alive_ = false;
+  refused_ = true;
   exchange_->on_request_error(error);
 }
 
@@ -269,7 +271,7 @@ bool DownstreamConnection::body_moved(uint64_t bytes) {
 
 std::string_view DownstreamConnection::drop_body(std::string_view in) {
   const Result<http::BodyReader::Step> step = request_->body.next(in);
-  dropped_ += static_cast<uint32_t>(in.size());
+  if (step) dropped_ += static_cast<uint32_t>(step->consumed);
   if (!step || dropped_ > kLingerBytes) {
     start_linger();
     return {};
@@ -299,7 +301,10 @@ bool DownstreamConnection::try_splice() {
 
 void DownstreamConnection::run_splice() {
   net::Socket* const sink = exchange_->request_sink();
-  if (sink == nullptr) return;  // The attempt is gone: whoever ended it decides about the rest.
+  if (sink == nullptr) {  // The attempt is over: what still comes is read and dropped.
+    request_->splice.reset();
+    return;
+  }
   const uint64_t left = request_->body.remaining();
   const SpliceRelay::Progress progress = request_->splice->run(socket_, *sink, left);
   using Splice = SpliceRelay::Progress::State;
@@ -384,7 +389,7 @@ void DownstreamConnection::on_timer() {
     case State::kClosed:
       break;
   }
-  if (out_.congested() || await_drain_) {
+  if ((out_.congested() || await_drain_) && !client_reads()) {
     exchange_->on_downstream_gone(make_error(ErrorCode::kSlowClient));
     socket_.abort();
   }
@@ -424,11 +429,12 @@ void DownstreamConnection::finish_exchange() {
   finished_ = false;
   if (aborted_) socket_.abort();
   if (!socket_.is_open()) return close();
-  const bool body_left = state_ == State::kBody;
+  request_->splice.reset();
+  const bool body_left = state_ == State::kBody && !request_->body.finished();
+  if (state_ == State::kBody && !body_left) state_ = State::kComplete;
   if (body_left && keep_alive_) {
     // The answer came before the end of the body. A short rest is read, so that the connection can
     // go on; the reader and its memory stay until then.
-    request_->splice.reset();
     state_ = State::kDrain;
     dropped_ = 0;
     listener_.worker().loop().arm(timer_, kLingerTime);
@@ -441,7 +447,10 @@ void DownstreamConnection::finish_exchange() {
 // The request was read to its end and answered.
 void DownstreamConnection::after_answer() {
   if (keep_alive_ && !draining_ && !peer_ended_) return go_idle();
-  if (socket_.readable() || !surplus_.empty() || state_ == State::kDrain) return start_linger();
+  // What is still to come would meet a reset, and that could destroy the answer.
+  if (refused_ || socket_.readable() || !surplus_.empty() || state_ == State::kDrain) {
+    return start_linger();
+  }
   close();
 }
 

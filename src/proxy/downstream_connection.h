@@ -97,7 +97,8 @@ class DownstreamConnection final : public net::SocketHandler,
   void on_timer();
   void client_drained();
   void await_room();
-  uint64_t sent() const;
+  int64_t delivered() const;
+  bool client_reads();
   bool keeps_up();
   void settle();
   void finish_exchange();
@@ -123,6 +124,7 @@ class DownstreamConnection final : public net::SocketHandler,
   bool head_sent_ = false;
   bool keep_alive_ = true;
   bool busy_ = false;      ///< on_socket() is on the stack: settle() comes at its end.
+  bool refused_ = false;   ///< Where the request ends is not known.
   bool finished_ = false;  ///< The exchange wants to be taken back.
   bool body_paused_ = false;
   bool peer_ended_ = false;  ///< The client has shut down its side.

@@ -89,17 +89,23 @@ void DownstreamConnection::flush() {
   if (out_.congested() && !was_congested) await_room();
 }
 
-// Body bytes that the kernel has taken, head and framing left aside.
-uint64_t DownstreamConnection::sent() const { return exchange_->bytes_sent() - out_.held(); }
+// Body bytes that the client has acknowledged, off by the size of the head and of framing: only how
+// it grows counts. What the kernel merely holds is not delivered, and the kernel tells of room only
+// when a third of its buffer is free, which a slow but honest reader reaches late.
+int64_t DownstreamConnection::delivered() const {
+  return static_cast<int64_t>(exchange_->bytes_sent()) - static_cast<int64_t>(out_.held()) -
+         static_cast<int64_t>(socket_.unacknowledged());
+}
 
 // The client does not read as fast as bytes come: from now on it is watched. One that blocks again
 // soon after it drained is watched on, or a slow reader would begin anew with every packet.
 void DownstreamConnection::await_room() {
   constexpr Duration kBreak = std::chrono::seconds(1);
   net::Loop& loop = listener_.worker().loop();
+  request_->write_seen = delivered();
   if (loop.now() - request_->blocked_at > kBreak) {
     request_->write_since = loop.now();
-    request_->write_base = sent();
+    request_->write_base = request_->write_seen;
   }
   request_->blocked_at = loop.now();
   loop.arm(timer_, listener_.config().http1.body_idle_timeout);
@@ -107,8 +113,18 @@ void DownstreamConnection::await_room() {
 
 bool DownstreamConnection::keeps_up() {
   request_->blocked_at = listener_.worker().loop().now();
-  return !too_slow(sent() - request_->write_base,
+  const int64_t moved = delivered() - request_->write_base;
+  return !too_slow(moved > 0 ? static_cast<uint64_t>(moved) : 0,
                    listener_.config().http1.min_send_rate.bytes_per_second, request_->write_since);
+}
+
+// The timer ran out on a full socket: whether the client took anything meanwhile, and enough.
+bool DownstreamConnection::client_reads() {
+  const int64_t now = delivered();
+  if (now <= request_->write_seen || !keeps_up()) return false;
+  request_->write_seen = now;
+  listener_.worker().loop().arm(timer_, listener_.config().http1.body_idle_timeout);
+  return true;
 }
 
 void DownstreamConnection::client_drained() {
@@ -142,7 +158,11 @@ void DownstreamConnection::resume_body() {
   socket_.wake();
 }
 
-void DownstreamConnection::abort() { aborted_ = true; }
+// What is queued may still borrow the worker's read buffer: it must never be sent later.
+void DownstreamConnection::abort() {
+  aborted_ = true;
+  out_.clear(memory());
+}
 
 net::Socket* DownstreamConnection::raw_sink() {
   const bool plain = response_framing_ == BodyFraming::Kind::kLength ||

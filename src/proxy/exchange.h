@@ -88,6 +88,8 @@ class Exchange final : public base::ListLink<> {
   /// A place for a connection was waited for: ready, still connecting, or refused.
   void on_lease(const Result<bool>& ready);
   void on_attempt_timeout(const Error& error);
+  /// It is the origin's turn: to take what is queued for it, or to send.
+  bool waits_for_origin() const;
 
   /// Gives what is queued on both sides to the kernel. Codecs call it before the loop goes on.
   void flush();

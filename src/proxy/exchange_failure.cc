@@ -33,6 +33,12 @@ void Exchange::on_attempt_timeout(const Error& error) {
   flush();
 }
 
+bool Exchange::waits_for_origin() const {
+  if (client_.stream->congested()) return false;
+  const UpstreamStream* stream = attempt_.stream();
+  return request_ended_ || response_started_ || stream == nullptr || stream->congested();
+}
+
 void Exchange::on_deadline() {
   fail(make_error(ErrorCode::kDeadlineExceeded));
   flush();
@@ -94,6 +100,8 @@ bool Exchange::retry_status(uint16_t status) {
 
 bool Exchange::begin_retry(upstream::RetryVerdict verdict) {
   if (verdict == upstream::RetryVerdict::kNo) return false;
+  // One exchange is one retry in flight, however many it has made.
+  retry_permit_.release();
   upstream::RetryPermit permit;
   if (verdict == upstream::RetryVerdict::kBudget) {
     permit = cluster().try_retry(route_->retry().budget);

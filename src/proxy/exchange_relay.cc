@@ -115,7 +115,12 @@ void Exchange::on_upstream_drained() {
 
 // The client's body waits while there is nowhere to put it.
 void Exchange::update_request_flow() {
-  if (request_ended_ || response_ended_ || failed_) return;
+  if (request_ended_) return;
+  if (response_ended_ || failed_) {
+    // Answered, but the client does not take it: it may not go on sending meanwhile.
+    if (client_.stream->congested()) client_.stream->pause_body();
+    return;
+  }
   if (step_ == Step::kBufferRequest) return;
   const UpstreamStream* stream = attempt_.stream();
   const bool waits = step_ != Step::kRelay || stream == nullptr || held_sent_ < held_.size() ||

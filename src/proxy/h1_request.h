@@ -21,7 +21,8 @@ struct DownstreamConnection::Request {
   TimePoint paused_at{};
   uint64_t read_bytes = 0;     ///< Of the body, so far.
   TimePoint write_since{};     ///< Since when the client has not kept up, but for short breaks.
-  uint64_t write_base = 0;     ///< sent() at that time.
+  int64_t write_base = 0;      ///< delivered() at that time.
+  int64_t write_seen = 0;      ///< delivered() when the timer was last set.
   TimePoint blocked_at{};      ///< When the client's socket was last found full.
   bool continue_owed = false;  ///< The client waits for "100 Continue" before it sends the body.
 };

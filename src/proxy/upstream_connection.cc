@@ -21,6 +21,7 @@ using Status = net::IoResult::Status;
 // As on the client's side: a first read fits most heads and leaves a large body to be spliced.
 constexpr size_t kHeadRead = 4096;
 constexpr size_t kTurnBytes = 256 * 1024;
+constexpr uint32_t kMaxInterims = 16;
 // Heads of origins: what nginx and HAProxy grant by default is 4 to 16 KiB.
 constexpr http::HeadLimits kResponseLimits{64 * 1024, 256, 0};
 
@@ -212,6 +213,11 @@ bool UpstreamConnection::head_complete(std::string_view text) {
     return false;
   }
   if (head.status < 200) {
+    // Each costs memory until the final one, and nobody has use for more (100, 102, 103).
+    if (++request_->interims > kMaxInterims) {
+      fail(make_error(ErrorCode::kUpstreamBadHead, "too many interim responses"));
+      return false;
+    }
     // The head's memory may be in use by what is queued: the next one begins anew.
     request_->head = nullptr;
     request_->head_capacity = 0;
@@ -299,6 +305,10 @@ void UpstreamConnection::on_eof(int error) {
     return fail(make_error(ErrorCode::kUpstreamTruncated, nullptr, Retry::kNo, error));
   }
   const Retry retry = sent_any_ ? Retry::kIdempotent : Retry::kUnsent;
+  // TCP gave up on bytes that the origin does not acknowledge (tcp_user_timeout).
+  if (error == ETIMEDOUT) {
+    return fail(make_error(ErrorCode::kUpstreamTimeout, "not acknowledged", retry, error));
+  }
   const char* detail = request_->head_size > 0 ? "in the middle of its head" : nullptr;
   fail(make_error(ErrorCode::kUpstreamReset, detail, retry, error));
 }
