@@ -180,8 +180,7 @@ CodecPtr<ClusterConfig> cluster_section() {
           key("connect_timeout", &S::connect_timeout, duration(Zero::kRefused),
               "To an established connection."),
           key("tcp_user_timeout", &S::tcp_user_timeout, duration(Zero::kOff),
-              "A connection is given up when sent bytes stay unacknowledged, or are not accepted because "
-              "the origin does not read; 0 for the kernel's."),
+              "How long sent bytes may stay unacknowledged or unread; 0 for the kernel's."),
           key("response_timeout", &S::response_timeout, duration(Zero::kOff),
               "From the end of the request to the head of the response; 0 for no limit."),
           key("idle_timeout", &S::idle_timeout, duration(Zero::kOff),
