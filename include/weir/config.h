@@ -67,6 +67,49 @@ struct Http1Config {
   std::uint64_t max_requests = 0;  // requests a connection may carry; 0 no limit
 };
 
+struct Http2Config {
+  std::uint32_t max_concurrent_streams = 100;             // streams a client may have open
+  std::uint64_t initial_stream_window = 64 * 1024;        // request bytes under way a stream
+  std::uint64_t initial_connection_window = 1024 * 1024;  // and a connection
+  std::uint32_t max_glitches = 1000;  // abuse allowance; GOAWAY at 75 %, close at 100 %; 0 no limit
+};
+
+// A certificate chain and its key, as PEM files.
+struct CertificateConfig {
+  std::string cert;  // required; the chain, leaf first
+  std::string key;   // required
+  SourceLocation location;
+};
+
+enum class TlsVersion : std::uint8_t { kTls12, kTls13 };
+
+enum class ClientAuth : std::uint8_t { kNone, kOptional, kRequired };
+
+// Protocols that TLS may agree on (ALPN), in the order of preference.
+enum class Alpn : std::uint8_t { kH2, kHttp11 };
+
+struct SessionTicketsConfig {
+  bool enabled = true;
+  // 48 random bytes each; the first seals, all open. Empty: a key of the process, made at start.
+  std::vector<std::string> key_files;
+  SourceLocation location;
+};
+
+struct ListenerTlsConfig {
+  std::vector<CertificateConfig> certificates;  // required; the first answers unknown names
+  TlsVersion min_version = TlsVersion::kTls12;
+  std::vector<Alpn> alpn{Alpn::kH2, Alpn::kHttp11};
+  std::string client_ca;  // PEM file of CAs for client certificates; empty: none
+  ClientAuth client_auth = ClientAuth::kNone;
+  bool forward_client_cert = true;  // send a verified one upstream as Client-Cert (RFC 9440)
+  SessionTicketsConfig session_tickets;
+  Millis handshake_timeout{10'000};  // from accept to the end of the handshake
+  SourceLocation location;
+};
+
+// PROXY protocol on a listener: believed from trusted_proxies (and unix peers) only.
+enum class AcceptProxy : std::uint8_t { kOff, kAccept, kRequire };
+
 struct ListenerLimits {
   AutoCount max_connections;                   // connections open at once, process-wide
   std::uint64_t max_header_bytes = 64 * 1024;  // request line and headers together; beyond: 431
@@ -78,7 +121,10 @@ struct ListenerConfig {
   std::string name;
   Address address;  // required
   Profile profile = Profile::kEdge;
-  Http1Config http1;
+  AcceptProxy proxy_protocol = AcceptProxy::kOff;
+  std::optional<ListenerTlsConfig> tls;  // nullopt: plain
+  Http1Config http1;  // its time-outs and rates hold for HTTP/2 connections and streams as well
+  Http2Config http2;
   ListenerLimits limits;
   SourceLocation location;
 };
@@ -128,7 +174,26 @@ struct ResourceLimits {
 
 enum class OperatorState : std::uint8_t { kReady, kDrain, kMaint };
 
-enum class UpstreamProtocol : std::uint8_t { kHttp1 };
+// kAuto: what TLS agrees on (ALPN); needs tls.
+enum class UpstreamProtocol : std::uint8_t { kHttp1, kHttp2, kAuto };
+
+struct ClusterTlsConfig {
+  std::string ca;   // PEM file; empty is `system`
+  std::string sni;  // name sent and verified; empty is `auto`: the endpoint's configured name
+  bool verify = true;
+  std::optional<CertificateConfig> client_cert;
+  SourceLocation location;
+};
+
+// Of connections to origins that speak HTTP/2.
+struct ClusterHttp2Config {
+  std::uint32_t max_concurrent_streams = 100;             // streams a connection; origin may lower
+  std::uint64_t initial_stream_window = 256 * 1024;       // response bytes under way a stream
+  std::uint64_t initial_connection_window = 1024 * 1024;  // and a connection
+};
+
+// PROXY protocol to the endpoints; a connection then serves one request.
+enum class SendProxy : std::uint8_t { kOff, kV2 };
 
 struct ClusterConfig {
   std::string name;
@@ -138,6 +203,9 @@ struct ClusterConfig {
   std::string endpoints_file;
 
   UpstreamProtocol protocol = UpstreamProtocol::kHttp1;
+  std::optional<ClusterTlsConfig> tls;  // nullopt: plain
+  ClusterHttp2Config http2;
+  SendProxy proxy_protocol = SendProxy::kOff;
   LoadBalancingConfig load_balancing;
   PoolConfig pool;
   ResourceLimits resource_limits;
@@ -244,6 +312,8 @@ struct RouteLimits {
 enum class RetryOn : std::uint8_t {
   kConnectFailure,       // no connection: nothing was sent
   kResetBeforeResponse,  // the connection ended before a byte of the response
+  kRefusedStream,        // HTTP/2: REFUSED_STREAM or GOAWAY says that nothing was processed
+  kGrpcUnavailable,      // gRPC: UNAVAILABLE in the response's headers, with no message before it
   k429,
   k500,
   k502,
@@ -282,14 +352,20 @@ struct RetryBudget {
 };
 
 struct RetryConfig {
-  RetryOnSet on = RetryOnSet::of(RetryOn::kConnectFailure, RetryOn::kResetBeforeResponse,
-                                 RetryOn::k502, RetryOn::k503, RetryOn::k504);
+  RetryOnSet on =
+      RetryOnSet::of(RetryOn::kConnectFailure, RetryOn::kResetBeforeResponse,
+                     RetryOn::kRefusedStream, RetryOn::k502, RetryOn::k503, RetryOn::k504);
   std::uint32_t num_retries = 2;          // tries after the first; 0 never retries
   std::optional<Millis> per_try_timeout;  // to the response head of one try; nullopt none
   RetryBackoff backoff;
   RetryBudget budget;
   // A longer request body streams on and loses retry.
   std::uint64_t replay_buffer_bytes = 64 * 1024;
+};
+
+struct GrpcConfig {
+  bool web = false;                   // translate gRPC-Web requests to gRPC
+  std::optional<Millis> max_timeout;  // the most that grpc-timeout may ask for; nullopt no limit
 };
 
 struct RouteConfig {
@@ -302,6 +378,9 @@ struct RouteConfig {
   RouteLimits limits;
   std::optional<Millis> timeout;  // of the whole exchange, tries included; nullopt none
   RetryConfig retry;
+  std::vector<std::string> upgrades;       // protocols, lower case ("websocket"), or "connect"
+  Millis upgrade_idle_timeout{3'600'000};  // silence both ways that ends an upgrade; 0 off
+  GrpcConfig grpc;
   bool buffer_request = false;  // hold the whole request body before the first byte goes upstream
   std::int32_t priority = 0;    // breaks ties between equally specific routes; higher first
   SourceLocation location;

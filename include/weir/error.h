@@ -32,6 +32,9 @@ enum class ErrorCode : uint8_t {
   kMethodRefused,
   kUpgradeRefused,
   kExpectationFailed,
+  kTlsHandshake,
+  kBadProxyHeader,
+  kHttp2Abuse,
   // What weir decides.
   kNoRoute,
   kMethodNotAllowed,
@@ -57,6 +60,9 @@ enum class ErrorCode : uint8_t {
   kUpstreamHeadTooLarge,
   kUpstreamTruncated,
   kUpstreamUpgrade,
+  kUpstreamTls,
+  kUpstreamRefusedStream,
+  kUpstreamHttp2,
   kResponseTooLarge,
   kCount
 };

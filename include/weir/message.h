@@ -64,6 +64,15 @@ enum class HeaderId : uint8_t {
   kXRequestId,
   kIdempotencyKey,
   kHttp2Settings,
+  kSecWebsocketKey,
+  kSecWebsocketAccept,
+  kSecWebsocketVersion,
+  kClientCert,
+  kClientCertChain,
+  kPriority,
+  kGrpcStatus,
+  kGrpcMessage,
+  kGrpcTimeout,
   kCount
 };
 
@@ -120,7 +129,8 @@ class HeaderList {
 
 /// How the end of a body is told (RFC 9112, section 6.3), after all the checks.
 struct BodyFraming {
-  enum class Kind : uint8_t { kNone, kLength, kChunked, kUntilClose };
+  /// kTunnel: what an upgrade or CONNECT opens: bytes both ways, each until its sender ends.
+  enum class Kind : uint8_t { kNone, kLength, kChunked, kUntilClose, kTunnel };
   Kind kind = Kind::kNone;
   uint64_t length = 0;  ///< Bytes, for kLength only.
 };
@@ -132,6 +142,10 @@ struct RequestHead {
   bool expect_continue = false;  ///< Expect: 100-continue, from an HTTP/1.1 client.
   bool has_query = false;        ///< "?" was there, though `query` may be empty.
   bool upgrade = false;          ///< Connection names upgrade, and there is an Upgrade header.
+  /// What the connection is asked to become, lower case: "websocket" and the like (Upgrade,
+  /// RFC 9110, 7.8; :protocol, RFC 8441), "connect" for a plain CONNECT. Empty for all others, and
+  /// for an upgrade that weir does not tunnel (h2c).
+  std::string_view protocol;
   std::string_view method_text;
   std::string_view target;     ///< As received, for logs.
   std::string_view scheme;     ///< "http" or "https".

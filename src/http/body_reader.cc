@@ -27,6 +27,7 @@ void BodyReader::start(const BodyFraming& framing, base::Arena* trailers) {
       state_ = State::kSizeFirst;
       break;
     case BodyFraming::Kind::kUntilClose:
+    case BodyFraming::Kind::kTunnel:
       remaining_ = std::numeric_limits<uint64_t>::max();
       state_ = State::kBody;
       break;
@@ -64,13 +65,13 @@ Result<BodyReader::Step> BodyReader::next_chunked(std::string_view in) {
 
 void BodyReader::skip(uint64_t n) {
   DCHECK(kind_ != BodyFraming::Kind::kChunked && n <= remaining_);
-  if (kind_ == BodyFraming::Kind::kUntilClose) return;
+  if (until_close()) return;
   remaining_ -= n;
   if (remaining_ == 0) state_ = State::kDone;
 }
 
 Result<void> BodyReader::on_eof() {
-  if (kind_ == BodyFraming::Kind::kUntilClose) state_ = State::kDone;
+  if (until_close()) state_ = State::kDone;
   if (state_ == State::kDone) return {};
   state_ = State::kFailed;
   return fail(ErrorCode::kClientClosed, "body cut off");

@@ -41,14 +41,14 @@ class BodyReader {
   /// What kind of framing this body has.
   BodyFraming::Kind kind() const { return kind_; }
   /// kLength: bytes still to come. kChunked: bytes of the current chunk still to come.
-  /// kUntilClose: the maximum. kNone: 0.
+  /// kUntilClose, kTunnel: the maximum. kNone: 0.
   uint64_t remaining() const { return remaining_; }
   /// Whether every byte of the body has been taken; for kLength already with the last kData.
   bool finished() const { return state_ == State::kDone; }
-  /// `n` body bytes went by without next() (splice). Requires: kLength or kUntilClose, and
+  /// `n` body bytes went by without next() (splice). Requires: not kChunked, and
   /// n <= remaining().
   void skip(uint64_t n);
-  /// The peer has sent its last byte. Ends a kUntilClose body; an unfinished other one is
+  /// The peer has sent its last byte. Ends a kUntilClose or kTunnel body; an unfinished other one is
   /// kClientClosed.
   Result<void> on_eof();
   /// Trailer fields, after the end. Those that may not come in trailers (framing, routing,
@@ -56,9 +56,12 @@ class BodyReader {
   const HeaderList& trailers() const { return trailers_; }
 
  private:
+  bool until_close() const {
+    return kind_ == BodyFraming::Kind::kUntilClose || kind_ == BodyFraming::Kind::kTunnel;
+  }
   enum class State : uint8_t {
     kDone,
-    kBody,       // kLength, kUntilClose, or inside a chunk
+    kBody,       // kLength, kUntilClose, kTunnel, or inside a chunk
     kSizeFirst,  // before the first digit of a chunk size
     kSize,
     kExtName,

@@ -51,6 +51,15 @@ constexpr std::array<std::string_view, kIds> kNames{
     "x-request-id",
     "idempotency-key",
     "http2-settings",
+    "sec-websocket-key",
+    "sec-websocket-accept",
+    "sec-websocket-version",
+    "client-cert",
+    "client-cert-chain",
+    "priority",
+    "grpc-status",
+    "grpc-message",
+    "grpc-timeout",
 };
 
 // A perfect hash of the names above; the factors were found by trial and are proved by
@@ -61,7 +70,7 @@ constexpr size_t slot(std::string_view name) {
   size_t first = static_cast<uint8_t>(name.front()) | 0x20U;
   size_t later = static_cast<uint8_t>(name[name.size() * 3 / 4]) | 0x20U;
   size_t last = static_cast<uint8_t>(name.back()) | 0x20U;
-  return (name.size() * 2 + last * 5 + first + later * 27) % kSlots;
+  return (first * 3 + later * 15 + last * 11) % kSlots;
 }
 
 constexpr std::array<uint8_t, kSlots> make_table() {
