@@ -66,6 +66,8 @@ class H2Stream {
   int32_t id() const { return id_; }
   /// Bytes queued for this stream that are not in frames yet (window closed, or not pulled).
   size_t queued() const { return held_.size() + borrowed_.size(); }
+  /// Something of what was given for this stream is not in frames yet: bytes, or its end.
+  bool pending() const { return queued() > 0 || (ending_ && !end_framed_); }
 
   /// Memory for heads and trailers; lives at least as long as the stream is attached.
   virtual base::Arena& h2_arena() = 0;
@@ -88,7 +90,7 @@ class H2Stream {
   /// GOAWAY that says that it was not processed), malformed, or the connection ended. The session
   /// has forgotten it.
   virtual void on_reset(H2Error code) = 0;
-  /// All that was queued is in frames, after queued() had been above 0 at the end of a pull().
+  /// pending() has become false in a pull(), after it had been true at the end of an earlier one.
   virtual void on_drained() = 0;
 
  protected:
