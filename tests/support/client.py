@@ -25,9 +25,22 @@ def connect(address, receive_buffer=None, source=None):
     return sock
 
 
+def connect_tls(address, context, name="a.test", session=None, **rest):
+    """With the handshake done. `name`: SNI, and what the certificate must be good for."""
+    sock = connect(address, **rest)
+    try:
+        return context.wrap_socket(sock, server_hostname=name, session=session)
+    except BaseException:
+        sock.close()
+        raise
+
+
 class Client(Peer):
-    def __init__(self, address, receive_buffer=None, source=None):
-        super().__init__(connect(address, receive_buffer, source))
+    """`tls`: the ssl context to speak through."""
+
+    def __init__(self, address, tls=None, name="a.test", session=None, **rest):
+        super().__init__(connect_tls(address, tls, name, session, **rest) if tls
+                         else connect(address, **rest))
 
     def request(self, method="GET", target="/", **rest):
         """Sends a request (see message.request) and reads its response."""

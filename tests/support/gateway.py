@@ -13,7 +13,8 @@ import tempfile
 import threading
 
 from support import prometheus
-from support.client import Client
+from support.client import Client, connect, connect_tls
+from support.h2peer import H2Client
 from support.waiting import PATIENCE, SLOWNESS, Deadline, eventually
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -128,6 +129,14 @@ class Gateway:
 
     def client(self, name="main", **rest):
         return Client(self.address(name), **rest)
+
+    def h2_client(self, name="main", settings=(), tls=None, sni="a.test", **rest):
+        """An HTTP/2 client: by prior knowledge, or over TLS that agrees on h2."""
+        if not tls:
+            return H2Client(connect(self.address(name), **rest), settings)
+        sock = connect_tls(self.address(name), tls, sni, **rest)
+        assert sock.selected_alpn_protocol() == "h2", sock.selected_alpn_protocol()
+        return H2Client(sock, settings, scheme="https")
 
     # ---- Its admin side.
     def admin(self, target, method="GET", tcp=False):

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 
 from support.gateway import Gateway
+from support.h2peer import H2Origin, H2ServingOrigin
 from support.origin import Blackhole, Origin, ServingOrigin
 
 
@@ -56,6 +57,12 @@ class Lab:
     def serving(self, handler=None, **where):
         return self.keep(ServingOrigin(handler, **where))
 
+    def h2_origin(self, **how):
+        return self.keep(H2Origin(**how))
+
+    def h2_serving(self, handler=None, **how):
+        return self.keep(H2ServingOrigin(handler, **how))
+
     def blackhole(self):
         return self.keep(Blackhole())
 
@@ -70,6 +77,9 @@ class Lab:
 
     def client(self, gateway, name="main", **rest):
         return self.keep(gateway.client(name, **rest))
+
+    def h2_client(self, gateway, name="main", **rest):
+        return self.keep(gateway.h2_client(name, **rest))
 
     def pair(self, **changes):
         """(client, origin, gateway) of the usual kind."""

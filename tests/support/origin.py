@@ -10,6 +10,7 @@ only the outcome matters. It records all requests."""
 import os
 import queue
 import socket
+import ssl
 import threading
 
 from support import message
@@ -43,10 +44,12 @@ def listening_socket(path=None, backlog=512, host="127.0.0.1", port=0):
 
 
 class Origin:
+    """`tls`: the ssl context of its side."""
     connection_type = OriginConnection
 
-    def __init__(self, path=None, host="127.0.0.1", port=0):
+    def __init__(self, path=None, host="127.0.0.1", port=0, tls=None):
         self.path = path
+        self.tls = tls
         self.listener = listening_socket(path, host=host, port=port)
         self.listener.settimeout(PATIENCE)
         self.connections = []
@@ -65,6 +68,9 @@ class Origin:
 
     def accept(self):
         sock, _ = self.listener.accept()
+        if self.tls:
+            sock.settimeout(PATIENCE)
+            sock = self.tls.wrap_socket(sock, server_side=True)
         connection = self.connection_type(sock)
         self.connections.append(connection)
         return connection
@@ -124,6 +130,7 @@ class ServingOrigin(Origin):
         self.requests = queue.Queue()
         self.seen = []
         self.faults = []
+        self.refused = []  # connections that came to nothing, as TLS says it
         self._lock = threading.Lock()
         self._threads = []
         self._acceptor = threading.Thread(target=self._accept_all, daemon=True)
@@ -133,7 +140,8 @@ class ServingOrigin(Origin):
         while True:
             try:
                 connection = self.accept()
-            except TimeoutError:
+            except (TimeoutError, ssl.SSLError, ConnectionError) as fault:
+                self.refused.append(fault)
                 continue
             except OSError:
                 return
@@ -142,19 +150,31 @@ class ServingOrigin(Origin):
             thread.start()
 
     def _serve(self, connection):
+        self._guard(connection, self._serve_requests)
+
+    def _serve_requests(self, connection):
         connection.sock.settimeout(None)
+        while True:
+            found = connection.read_request()
+            self.record(found)
+            self.handler(found, connection)
+
+    def _guard(self, connection, serve):
+        """Serves a connection until it ends; what was malformed is a fault of the test."""
         try:
-            while True:
-                found = connection.read_request()
-                with self._lock:
-                    self.seen.append(found)
-                self.requests.put(found)
-                self.handler(found, connection)
-        except (ConnectionEnded, OSError, ValueError):
-            pass
+            serve(connection)
         except BadMessage as fault:
             self.faults.append(fault)
+        except (ConnectionEnded, OSError, ValueError):
+            pass
+        except AssertionError as fault:
+            self.faults.append(fault)
         connection.close()
+
+    def record(self, found):
+        with self._lock:
+            self.seen.append(found)
+        self.requests.put(found)
 
     def next_request(self):
         return self.requests.get(timeout=PATIENCE)

@@ -111,7 +111,8 @@ class Peer:
 
     def has_input(self, seconds=0.0):
         """Whether bytes or an end have come."""
-        return bool(self._buffer) or bool(select.select([self.sock], [], [], seconds)[0])
+        pending = getattr(self.sock, "pending", lambda: 0)
+        return bool(self._buffer or pending()) or bool(select.select([self.sock], [], [], seconds)[0])
 
     def expect_end(self):
         """The peer closes, with FIN, and says nothing before."""
