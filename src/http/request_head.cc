@@ -9,40 +9,11 @@
 #include "http/header_id.h"
 #include "http/limits.h"
 #include "http/llhttp_split.h"
+#include "http/request_rules.h"
 #include "http/uri.h"
 
 namespace weir::http {
 namespace {
-
-struct MethodName {
-  std::string_view text;
-  Method method;
-};
-constexpr std::array<MethodName, 9> kMethods{{{"GET", Method::kGet},
-                                              {"POST", Method::kPost},
-                                              {"HEAD", Method::kHead},
-                                              {"PUT", Method::kPut},
-                                              {"DELETE", Method::kDelete},
-                                              {"PATCH", Method::kPatch},
-                                              {"OPTIONS", Method::kOptions},
-                                              {"CONNECT", Method::kConnect},
-                                              {"TRACE", Method::kTrace}}};
-
-Result<Method> parse_method(std::string_view text) {
-  for (const MethodName& known : kMethods) {
-    if (text == known.text) return known.method;
-  }
-  if (text.empty() || text.size() > kMaxMethodBytes) return fail(ErrorCode::kBadMethod);
-  for (char c : text) {
-    if (!is_char(c, kTokenChar)) return fail(ErrorCode::kBadMethod, "method is not a token");
-  }
-  // Methods are case-sensitive (RFC 9110, 9.1), but not every origin knows: "get" would pass a rule
-  // about GET and be served as GET.
-  for (const MethodName& known : kMethods) {
-    if (iequals(text, known.text)) return fail(ErrorCode::kBadMethod, "method in wrong case");
-  }
-  return Method::kOther;
-}
 
 /// " HTTP/1.x" at the end of the line, which is cut off.
 Result<Version> take_version(std::string_view& line) {
@@ -74,27 +45,6 @@ Result<void> parse_request_line(std::string_view line, const HeadLimits& limits,
   if (out.target.find_first_of(" \t") != out.target.npos) {
     return fail(ErrorCode::kBadRequestLine, "white space in the target");
   }
-  return {};
-}
-
-Result<void> set_authority(std::string_view text, base::Arena& arena, RequestHead& out) {
-  Result<Authority> authority = parse_authority(text, arena);
-  if (!authority) return std::unexpected(authority.error());
-  out.authority = authority->text;
-  out.host = authority->host;
-  return {};
-}
-
-Result<void> set_path_and_query(std::string_view text, base::Arena& arena, RequestHead& out) {
-  size_t mark = text.find('?');
-  out.has_query = mark != text.npos;
-  out.query = out.has_query ? text.substr(mark + 1) : std::string_view{};
-  if (!is_valid_query(out.query)) return fail(ErrorCode::kBadTarget, "byte not allowed in a query");
-  std::string_view raw = text.substr(0, mark);
-  // Empty only in absolute-form, where it means "/" (RFC 9112, 3.2.1).
-  Result<std::string_view> path = normalise_path(raw.empty() ? "/" : raw, arena);
-  if (!path) return std::unexpected(path.error());
-  out.path = *path;
   return {};
 }
 
@@ -170,16 +120,6 @@ void note_field(const Header& header, FieldFacts& facts) {
     default:
       break;
   }
-}
-
-/// CGI-like origins read '_' and '-' as one, so "content_length" or "x_forwarded_for" would get
-/// past every rule about the true name.
-bool aliases_known_field(std::string_view name) {
-  constexpr size_t kLongestKnown = 32;
-  if (name.size() > kLongestKnown) return false;
-  char text[kLongestKnown];
-  for (size_t i = 0; i < name.size(); ++i) text[i] = name[i] == '_' ? '-' : name[i];
-  return header_id({text, name.size()}) != HeaderId::kOther;
 }
 
 /// Any other field name with '_' is dropped below, which is nginx's default
