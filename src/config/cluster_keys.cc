@@ -46,6 +46,18 @@ CodecPtr<DnsConfig> dns_section() {
   });
 }
 
+CodecPtr<ClusterHttp2Config> http2_section() {
+  using S = ClusterHttp2Config;
+  return section<S>({
+      key("max_concurrent_streams", &S::max_concurrent_streams, http2_streams(),
+          "Requests that share a connection; a server may allow fewer."),
+      key("initial_stream_window", &S::initial_stream_window, http2_window(),
+          "Response bytes that may be under way in a stream."),
+      key("initial_connection_window", &S::initial_connection_window, http2_window(),
+          "Response bytes that may be under way in a connection."),
+  });
+}
+
 CodecPtr<LoadBalancingConfig> load_balancing_section() {
   using S = LoadBalancingConfig;
   using enum BalancePolicy;
@@ -149,6 +161,42 @@ void check_source(Reader& reader, NodeId id, ClusterConfig& cluster) {
                     hint});
 }
 
+void check_protocol(Reader& reader, NodeId id, const ClusterConfig& cluster) {
+  if (cluster.protocol == UpstreamProtocol::kAuto && reader.find(id, "tls") == Document::kNone) {
+    const Reader::Step step(reader, "protocol");
+    reader.error(reader.find(id, "protocol"), {"`auto` is what TLS agrees on, and there is no tls",
+                                               "add tls: {}, or write http1 or http2"});
+  }
+  if (cluster.protocol == UpstreamProtocol::kHttp1) return;
+  if (cluster.proxy_protocol == SendProxy::kOff) return;
+  const Reader::Step step(reader, "proxy_protocol");
+  reader.error(reader.find(id, "proxy_protocol"),
+               {"a PROXY header speaks for one client, and many share an HTTP/2 connection",
+                "set protocol: http1, or take proxy_protocol out"});
+}
+
+// A name to verify is in `sni` or is the endpoint's own; a path has none.
+void check_names(Reader& reader, NodeId id, const ClusterConfig& cluster) {
+  const NodeId tls = reader.find(id, "tls");
+  if (!cluster.tls || !cluster.tls->verify || !cluster.tls->sni.empty()) return;
+  const NodeId sni = reader.find(tls, "sni");
+  const bool unreadable = sni != Document::kNone && reader.document().text(sni) != "auto";
+  if (unreadable) return;
+  for (const EndpointConfig& endpoint : cluster.endpoints) {
+    if (endpoint.address.kind != Address::Kind::kUnix) continue;
+    const Reader::Step step(reader, "tls");
+    reader.error(tls, {"`" + endpoint.address.text + "` has no name that could be verified",
+                       "add sni: the name in its certificate"});
+    return;
+  }
+}
+
+void check_cluster(Reader& reader, NodeId id, ClusterConfig& cluster) {
+  check_source(reader, id, cluster);
+  check_protocol(reader, id, cluster);
+  check_names(reader, id, cluster);
+}
+
 }  // namespace
 
 CodecPtr<std::vector<EndpointConfig>> endpoint_list() {
@@ -170,8 +218,17 @@ CodecPtr<ClusterConfig> cluster_section() {
               "A YAML file with a list as under endpoints, read at every load.",
               KeyUse::kAlternative),
           key("protocol", &S::protocol,
-              enumeration<UpstreamProtocol>({{"http1", UpstreamProtocol::kHttp1}}),
-              "What the servers speak."),
+              enumeration<UpstreamProtocol>({{"http1", UpstreamProtocol::kHttp1},
+                                             {"http2", UpstreamProtocol::kHttp2},
+                                             {"auto", UpstreamProtocol::kAuto}}),
+              "What the servers speak; auto is what TLS agrees on (ALPN)."),
+          key("tls", &S::tls, optional(cluster_tls_section()),
+              "Encryption to the servers, {} for all defaults; left out, it is plain.",
+              KeyUse::kAlternative),
+          key("http2", &S::http2, http2_section(), "Connections to servers that speak HTTP/2."),
+          key("proxy_protocol", &S::proxy_protocol,
+              enumeration<SendProxy>({{"off", SendProxy::kOff}, {"v2", SendProxy::kV2}}),
+              "v2 tells servers who the client is; a connection then serves one request."),
           key("load_balancing", &S::load_balancing, load_balancing_section(),
               "How requests are spread over the endpoints."),
           key("pool", &S::pool, pool_section(), "Connections that wait for the next request."),
@@ -191,7 +248,7 @@ CodecPtr<ClusterConfig> cluster_section() {
                                           {"maint", OperatorState::kMaint}}),
               "drain takes no new requests, maint closes connections too."),
       },
-      check_source);
+      check_cluster);
   return table;
 }
 

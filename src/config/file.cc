@@ -29,4 +29,10 @@ std::expected<std::string, std::string> read_whole_file(const std::string& path)
   return content;
 }
 
+std::string beside(const std::string& main_file, const std::string& path) {
+  const std::size_t slash = main_file.rfind('/');
+  if (path.starts_with('/') || slash == std::string::npos) return path;
+  return main_file.substr(0, slash + 1) + path;
+}
+
 }  // namespace weir::config

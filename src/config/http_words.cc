@@ -98,12 +98,33 @@ Parsed<std::string> parse_dns_name(const std::string& text) {
   return std::unexpected(Finding{"not a DNS name", "write a name such as orders.svc"});
 }
 
+Parsed<std::string> parse_server_name(const std::string& text) {
+  if (parse_ip(text)) {
+    return std::unexpected(Finding{"an IP address", "SNI carries names only; write auto"});
+  }
+  if (is_host(text) && !text.starts_with('[')) return lower(text);
+  return std::unexpected(Finding{"not a name", "write a name such as orders.example.com, or auto"});
+}
+
+Parsed<std::string> parse_upgrade(const std::string& text) {
+  std::string name = lower(text);
+  // RFC 9113 dropped it, and what follows would be requests that no route and no limit sees.
+  if (name == "h2c") {
+    return std::unexpected(
+        Finding{"never a tunnel",
+                "requests inside it would pass every rule by; who wants HTTP/2 begins with it"});
+  }
+  if (is_token(text)) return name;
+  return std::unexpected(
+      Finding{"not a protocol", "write a name such as websocket, or connect for CONNECT"});
+}
+
 Parsed<std::string> parse_method(const std::string& text) {
   if (!is_token(text)) {
     return std::unexpected(Finding{"not a method", "write a method such as GET"});
   }
-  if (text == "CONNECT" || text == "TRACE") {
-    return std::unexpected(Finding{"never routed", "weir refuses CONNECT and TRACE itself"});
+  if (text == "TRACE") {
+    return std::unexpected(Finding{"never routed", "weir refuses TRACE itself"});
   }
   std::string upper = text;
   for (char& c : upper) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - ('a' - 'A')) : c;
@@ -210,6 +231,8 @@ Scalar format_hash_on(const HashOn& value) {
 ScalarPtr<std::string> host_pattern() { return checked_text("host", parse_host_pattern); }
 ScalarPtr<std::string> host_and_port() { return checked_text("host", parse_host_and_port); }
 ScalarPtr<std::string> dns_name() { return checked_text("DNS name", parse_dns_name); }
+ScalarPtr<std::string> server_name() { return checked_text("name", parse_server_name); }
+ScalarPtr<std::string> upgrade_protocol() { return checked_text("protocol", parse_upgrade); }
 ScalarPtr<std::string> method() { return checked_text("method", parse_method); }
 ScalarPtr<std::string> path() { return checked_text("path", parse_path); }
 ScalarPtr<std::string> regex() { return checked_text("regex", parse_regex); }

@@ -19,6 +19,10 @@ ScalarPtr<std::string> host_pattern();
 ScalarPtr<std::string> host_and_port();
 // A name to resolve.
 ScalarPtr<std::string> dns_name();
+// A name to ask for in a TLS handshake (RFC 6066, 3).
+ScalarPtr<std::string> server_name();
+// What `Upgrade` and `:protocol` name, or `connect` for the CONNECT method.
+ScalarPtr<std::string> upgrade_protocol();
 ScalarPtr<std::string> method();
 // A path to match or to put in place of a match; begins with a slash.
 ScalarPtr<std::string> path();

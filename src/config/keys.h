@@ -15,8 +15,10 @@ CodecPtr<AdminConfig> admin_section();
 CodecPtr<AccessLogConfig> access_log_section();
 CodecPtr<ShutdownConfig> shutdown_section();
 CodecPtr<ListenerConfig> listener_section();
+CodecPtr<ListenerTlsConfig> listener_tls_section();
 
 CodecPtr<ClusterConfig> cluster_section();
+CodecPtr<ClusterTlsConfig> cluster_tls_section();
 // The list under `endpoints`, which is also the whole of an endpoints file.
 CodecPtr<std::vector<EndpointConfig>> endpoint_list();
 
@@ -32,5 +34,6 @@ CodecPtr<HeaderPairs> header_values();
 
 // The defaults that `profile` chooses.
 Http1Config http1_defaults(Profile profile);
+Http2Config http2_defaults(Profile profile);
 
 }  // namespace weir::config

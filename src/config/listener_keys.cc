@@ -8,6 +8,7 @@ namespace weir::config {
 namespace {
 
 constexpr std::uint32_t kMaxConnections = 100'000'000;
+constexpr std::uint32_t kMaxGlitches = 1'000'000'000;
 
 const Words<Profile> kProfiles{{"edge", Profile::kEdge}, {"sidecar", Profile::kSidecar}};
 
@@ -26,6 +27,20 @@ CodecPtr<Http1Config> http1_section() {
           "A client that reads a response slower on average is cut; 0 for no limit (sidecar: 0)."),
       key("max_requests", &S::max_requests, count<std::uint64_t>(),
           "Requests that one connection may carry; 0 for no limit."),
+  });
+}
+
+CodecPtr<Http2Config> http2_section() {
+  using S = Http2Config;
+  return section<S>({
+      key("max_concurrent_streams", &S::max_concurrent_streams, http2_streams(),
+          "Requests that a connection may have open (sidecar: 1024)."),
+      key("initial_stream_window", &S::initial_stream_window, http2_window(),
+          "Request bytes that may be under way in a stream (sidecar: 1MiB)."),
+      key("initial_connection_window", &S::initial_connection_window, http2_window(),
+          "Request bytes that may be under way in a connection."),
+      key("max_glitches", &S::max_glitches, count<std::uint32_t>(0, kMaxGlitches),
+          "Misuses after which a connection is closed; GOAWAY at 75 %; 0 for no limit."),
   });
 }
 
@@ -50,7 +65,9 @@ void apply_profile(Reader& reader, NodeId id, ListenerConfig& listener) {
   const NodeId profile = reader.find(id, "profile");
   if (profile == Document::kNone || reader.document().kind(profile) != NodeKind::kScalar) return;
   for (const auto& [word, value] : kProfiles) {
-    if (reader.document().text(profile) == word) listener.http1 = http1_defaults(value);
+    if (reader.document().text(profile) != word) continue;
+    listener.http1 = http1_defaults(value);
+    listener.http2 = http2_defaults(value);
   }
 }
 
@@ -67,6 +84,15 @@ Http1Config http1_defaults(Profile profile) {
   return http1;
 }
 
+Http2Config http2_defaults(Profile profile) {
+  Http2Config http2;
+  if (profile == Profile::kEdge) return http2;
+  // Its one peer brings the requests of many, over few connections.
+  http2.max_concurrent_streams = 1024;
+  http2.initial_stream_window = std::uint64_t{1024} * 1024;
+  return http2;
+}
+
 CodecPtr<ListenerConfig> listener_section() {
   using S = ListenerConfig;
   static const auto table = section<S>(
@@ -76,7 +102,16 @@ CodecPtr<ListenerConfig> listener_section() {
               KeyUse::kRequired),
           key("profile", &S::profile, enumeration(kProfiles),
               "The defaults to start from: edge for strangers, sidecar for one local peer."),
-          key("http1", &S::http1, http1_section(), "Timeouts and rates of HTTP/1.1 clients."),
+          key("proxy_protocol", &S::proxy_protocol,
+              enumeration<AcceptProxy>({{"off", AcceptProxy::kOff},
+                                        {"accept", AcceptProxy::kAccept},
+                                        {"require", AcceptProxy::kRequire}}),
+              "Whether trusted peers may or must begin with a PROXY header (v1 or v2)."),
+          key("tls", &S::tls, optional(listener_tls_section()),
+              "Encryption; left out, the listener is plain.", KeyUse::kAlternative),
+          key("http1", &S::http1, http1_section(),
+              "Timeouts and rates of clients; they hold for HTTP/2 as well."),
+          key("http2", &S::http2, http2_section(), "What an HTTP/2 client may do."),
           key("limits", &S::limits, limits_section(), "How much a client may ask for."),
       },
       {}, apply_profile);

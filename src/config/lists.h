@@ -4,7 +4,9 @@
 // shift of all that follow.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -17,10 +19,12 @@
 
 namespace weir::config {
 
+enum class Repeats : std::uint8_t { kTaken, kRefused };
+
 template <class V>
 class ScalarListCodec : public Codec<std::vector<V>> {
  public:
-  explicit ScalarListCodec(ScalarPtr<V> item) : item_(std::move(item)) {}
+  ScalarListCodec(ScalarPtr<V> item, Repeats repeats) : item_(std::move(item)), repeats_(repeats) {}
 
   void read(Reader& reader, NodeId id, std::vector<V>& values) const override {
     const auto items = reader.items(id, "a list such as [a, b]");
@@ -30,7 +34,14 @@ class ScalarListCodec : public Codec<std::vector<V>> {
       const std::size_t errors = reader.context().diagnostics.errors();
       V value{};
       item_->read(reader, items[i], value);
-      if (reader.context().diagnostics.errors() == errors) values.push_back(std::move(value));
+      if (reader.context().diagnostics.errors() != errors) continue;
+      const bool repeated = std::find(values.begin(), values.end(), value) != values.end();
+      if (repeated && repeats_ == Repeats::kRefused) {
+        const std::string text = item_->spec().format(value).text;
+        reader.error(items[i], {"`" + text + "` is there twice", "keep one of them"});
+        continue;
+      }
+      values.push_back(std::move(value));
     }
   }
   void write(Emitter& emitter, const std::vector<V>& values) const override {
@@ -52,11 +63,12 @@ class ScalarListCodec : public Codec<std::vector<V>> {
 
  private:
   ScalarPtr<V> item_;
+  Repeats repeats_;
 };
 
 template <class V>
-CodecPtr<std::vector<V>> list_of(ScalarPtr<V> item) {
-  return std::make_shared<const ScalarListCodec<V>>(std::move(item));
+CodecPtr<std::vector<V>> list_of(ScalarPtr<V> item, Repeats repeats = Repeats::kTaken) {
+  return std::make_shared<const ScalarListCodec<V>>(std::move(item), repeats);
 }
 
 // Compares two lists element by element, by name. `name` returns what tells elements apart and

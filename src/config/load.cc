@@ -9,12 +9,6 @@ namespace weir::config {
 
 namespace {
 
-std::string beside(const std::string& main_file, const std::string& path) {
-  const std::size_t slash = main_file.rfind('/');
-  if (path.starts_with('/') || slash == std::string::npos) return path;
-  return main_file.substr(0, slash + 1) + path;
-}
-
 Config read_config(const Document& document, const ReadContext& context) {
   Config config;
   if (document.is_null(Document::kRoot)) {

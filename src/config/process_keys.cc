@@ -102,6 +102,31 @@ CodecPtr<AccessLogKeys> access_log_keys() {
   });
 }
 
+// Nobody's PROXY header is believed unless trusted_proxies has somebody; peers on a unix socket are
+// of this machine, and believed.
+void check_proxy_protocol(Reader& reader, NodeId id, Config& config) {
+  const NodeId trusted = reader.find(id, "trusted_proxies");
+  // A network that could not be read is there all the same.
+  if (trusted != Document::kNone && reader.document().first_child(trusted) != Document::kNone) {
+    return;
+  }
+  const NodeId listeners = reader.find(id, "listeners");
+  const Reader::Step in_listeners(reader, "listeners");
+  for (const ListenerConfig& listener : config.listeners) {
+    if (listener.proxy_protocol == AcceptProxy::kOff) continue;
+    if (listener.address.kind == Address::Kind::kUnix || listener.address.text.empty()) continue;
+    const Reader::Step in_listener(reader, listener.name);
+    const Reader::Step step(reader, "proxy_protocol");
+    const NodeId at = reader.find(reader.find(listeners, listener.name), "proxy_protocol");
+    const std::string hint = "add trusted_proxies: [10.0.0.0/8], the networks of those who send it";
+    if (listener.proxy_protocol == AcceptProxy::kRequire) {
+      reader.error(at, {"no peer is trusted, so every connection would be refused", hint});
+    } else {
+      reader.warning(at, {"no peer is trusted, so no PROXY header is believed", hint});
+    }
+  }
+}
+
 }  // namespace
 
 CodecPtr<AdminConfig> admin_section() {
@@ -140,23 +165,26 @@ CodecPtr<ShutdownConfig> shutdown_section() {
 
 CodecPtr<Config> config_section() {
   using S = Config;
-  static const auto table = section<S>({
-      key("workers", &S::workers, workers(),
-          "Threads that carry requests; auto takes the CPUs that the cgroup grants."),
-      key("admin", &S::admin, admin_section(), "How weir is operated and observed."),
-      key("access_log", &S::access_log, access_log_section(), "A line for each request."),
-      key("trusted_proxies", &S::trusted_proxies, list_of(cidr()),
-          "Peers whose X-Forwarded-* and Forwarded are believed."),
-      key("shutdown", &S::shutdown, shutdown_section(), "How weir ends."),
-      key("listeners", &S::listeners, named_map(listener_section(), parse_name),
-          "Where weir accepts connections, by name; at least one."),
-      key("clusters", &S::clusters, named_map(cluster_section(), parse_name),
-          "Groups of interchangeable servers, by name."),
-      key("routes", &S::routes,
-          section_list<RouteConfig>(
-              route_section(), [](const auto& r) -> std::string_view { return r.name; }, "name"),
-          "What happens to which request; the most specific match wins."),
-  });
+  static const auto table = section<S>(
+      {
+          key("workers", &S::workers, workers(),
+              "Threads that carry requests; auto takes the CPUs that the cgroup grants."),
+          key("admin", &S::admin, admin_section(), "How weir is operated and observed."),
+          key("access_log", &S::access_log, access_log_section(), "A line for each request."),
+          key("trusted_proxies", &S::trusted_proxies, list_of(cidr()),
+              "Peers whose X-Forwarded-*, Forwarded and PROXY header are believed."),
+          key("shutdown", &S::shutdown, shutdown_section(), "How weir ends."),
+          key("listeners", &S::listeners, named_map(listener_section(), parse_name),
+              "Where weir accepts connections, by name; at least one."),
+          key("clusters", &S::clusters, named_map(cluster_section(), parse_name),
+              "Groups of interchangeable servers, by name."),
+          key("routes", &S::routes,
+              section_list<RouteConfig>(
+                  route_section(), [](const auto& r) -> std::string_view { return r.name; },
+                  "name"),
+              "What happens to which request; the most specific match wins."),
+      },
+      check_proxy_protocol);
   return table;
 }
 

@@ -58,6 +58,10 @@ void Reader::error(NodeId at, Finding finding) {
   error_at(document_.location(at), std::move(finding));
 }
 
+void Reader::warning(NodeId at, Finding finding) {
+  context_.diagnostics.warning(document_.location(at), path(), std::move(finding));
+}
+
 void Reader::report_kind(NodeId id, std::string_view expected) {
   const NodeKind kind = document_.kind(id);
   if (kind == NodeKind::kBroken) return;

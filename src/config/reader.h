@@ -38,6 +38,7 @@ class Reader {
 
   void error(NodeId at, Finding finding);
   void error_at(const SourceLocation& at, Finding finding);
+  void warning(NodeId at, Finding finding);
 
   // The scalar's text; reports and returns nullopt for maps, lists and nulls.
   std::optional<std::string> text(NodeId id, std::string_view expected);

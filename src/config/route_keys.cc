@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Keys of a route, but for what it matches (match_keys.cc) and where it ends (target_keys.cc).
+#include <algorithm>
+
 #include "config/http_words.h"
 #include "config/keys.h"
 #include "config/lists.h"
@@ -13,6 +15,8 @@ constexpr Millis kMaxBackoff = std::chrono::minutes{1};
 
 const Words<RetryOn> kRetryOn{{"connect_failure", RetryOn::kConnectFailure},
                               {"reset_before_response", RetryOn::kResetBeforeResponse},
+                              {"refused_stream", RetryOn::kRefusedStream},
+                              {"grpc_unavailable", RetryOn::kGrpcUnavailable},
                               {"429", RetryOn::k429},
                               {"500", RetryOn::k500},
                               {"502", RetryOn::k502},
@@ -69,6 +73,15 @@ CodecPtr<RouteLimits> limits_section() {
       key("max_response_bytes", &S::max_response_bytes, size(Zero::kOff),
           "The longest response body; beyond it 502, or a reset when it has begun; 0 for no "
           "limit."),
+  });
+}
+
+CodecPtr<GrpcConfig> grpc_section() {
+  using S = GrpcConfig;
+  return section<S>({
+      key("web", &S::web, boolean(), "Translate gRPC-Web requests to gRPC."),
+      key("max_timeout", &S::max_timeout, or_word("null", duration(Zero::kRefused)),
+          "The most that grpc-timeout may ask for; null for no limit."),
   });
 }
 
@@ -150,6 +163,41 @@ class HeadersKey : public Key<RouteConfig> {
   });
 };
 
+void check_connect(Reader& reader, NodeId id, const RouteConfig& route) {
+  const auto has = [](const std::vector<std::string>& list, std::string_view word) {
+    return std::find(list.begin(), list.end(), word) != list.end();
+  };
+  if (!has(route.match.methods, "CONNECT") || has(route.upgrades, "connect")) return;
+  const Reader::Step match(reader, "match");
+  const Reader::Step methods(reader, "methods");
+  reader.error(reader.find(reader.find(id, "match"), "methods"),
+               {"CONNECT is refused where the route does not allow it", "add upgrades: [connect]"});
+}
+
+void check_upgrades(Reader& reader, NodeId id, const RouteConfig& route) {
+  if (route.upgrades.empty()) return;
+  const NodeId list = reader.find(id, "upgrades");
+  const bool forwarded = std::holds_alternative<ClusterTarget>(route.target) ||
+                         std::holds_alternative<WeightedTarget>(route.target);
+  if (!forwarded) {
+    const Reader::Step step(reader, "upgrades");
+    reader.error(list, {"weir answers this route itself, so there is nobody to talk to",
+                        "take upgrades out, or send the route to a cluster"});
+  }
+  if (route.buffer_request) {
+    const Reader::Step step(reader, "upgrades");
+    reader.error(list, {"`buffer_request` would wait for the end of a body that has none",
+                        "take buffer_request out, or give upgrades a route of their own"});
+  }
+  if (route.timeout) {
+    const Reader::Step step(reader, "timeout");
+    reader.warning(
+        reader.find(id, "timeout"),
+        {"it ends upgraded connections as well, however busy they are",
+         "give upgrades a route without a timeout; upgrade_idle_timeout ends idle ones"});
+  }
+}
+
 void check_route(Reader& reader, NodeId id, RouteConfig& route) {
   const NodeId target = reader.find(id, "target");
   if (target != Document::kNone) {
@@ -170,6 +218,8 @@ void check_route(Reader& reader, NodeId id, RouteConfig& route) {
     reader.error(id, {"`buffer_request` without a limit could hold any amount of memory",
                       "set limits: {max_request_bytes: 1MiB}"});
   }
+  check_connect(reader, id, route);
+  check_upgrades(reader, id, route);
 }
 
 }  // namespace
@@ -223,6 +273,11 @@ CodecPtr<RouteConfig> route_section() {
           key("timeout", &S::timeout, or_word("null", duration(Zero::kRefused)),
               "Of the whole exchange, retries included; null for none, so that streams live."),
           key("retry", &S::retry, retry_section(), "What is tried again, and how often."),
+          key("upgrades", &S::upgrades, list_of(upgrade_protocol(), Repeats::kRefused),
+              "Protocols that may take over, such as websocket; connect allows CONNECT."),
+          key("upgrade_idle_timeout", &S::upgrade_idle_timeout, duration(Zero::kOff),
+              "The longest silence, both ways, of an upgraded connection; 0 for no limit."),
+          key("grpc", &S::grpc, grpc_section(), "What only gRPC has."),
           key("buffer_request", &S::buffer_request, boolean(),
               "Hold the whole request body before the server sees a byte of it."),
           key("priority", &S::priority, count<std::int32_t>(-1'000'000, 1'000'000),

@@ -124,6 +124,29 @@ ScalarPtr<std::string> nonempty_text() {
   });
 }
 
+ScalarPtr<std::string> file_path() {
+  return checked_text("file", [](const std::string& value) -> Parsed<std::string> {
+    if (value.empty()) return std::unexpected(Finding{"empty", "write the name of a file"});
+    if (value.find("-----BEGIN") == std::string::npos) return value;
+    return std::unexpected(Finding{"PEM text", "put it into a file and write the file's name"});
+  });
+}
+
+ScalarPtr<std::string> word_or(std::string_view word, const ScalarPtr<std::string>& inner) {
+  const bool is_null = word == "null";
+  ScalarSpec<std::string> spec = inner->spec();
+  spec.type.name += " or `" + std::string(word) + "`";
+  if (is_null) spec.null_value = std::string();
+  spec.parse = [inner, word, is_null](const std::string& text) -> Parsed<std::string> {
+    if (!is_null && text == word) return std::string();
+    return inner->spec().parse(text);
+  };
+  spec.format = [word](const std::string& value) {
+    return text_scalar(value.empty() ? std::string(word) : value);
+  };
+  return scalar(std::move(spec));
+}
+
 ScalarPtr<Address> address() {
   return scalar(
       ScalarSpec<Address>{.type = {"address", "ip:port, unix:/path"},
@@ -136,6 +159,16 @@ ScalarPtr<Cidr> cidr() {
       .type = {"network", "ip/bits"},
       .parse = [](const std::string& text) { return parse_cidr(text); },
       .format = [](const Cidr& value) { return text_scalar(format_cidr(value)); }});
+}
+
+// Without a stream nobody could ask for anything; the upper end is far beyond use and within 31
+// bits.
+ScalarPtr<std::uint32_t> http2_streams() { return count<std::uint32_t>(1, 1'000'000); }
+
+// From what every connection begins with to the most that fits: no smaller window makes sense of a
+// body, and no larger one can be said.
+ScalarPtr<std::uint64_t> http2_window() {
+  return size(Zero::kRefused, 65'535, (std::uint64_t{1} << 31) - 1);
 }
 
 Parsed<std::string> parse_name(const std::string& text) {

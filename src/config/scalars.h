@@ -29,6 +29,11 @@ ScalarPtr<std::int64_t> integer(std::int64_t min, std::int64_t max);
 ScalarPtr<std::string> text();
 ScalarPtr<std::string> nonempty_text();
 
+// The name of a file that somebody else opens.
+ScalarPtr<std::string> file_path();
+// A text that may also be absent: empty in the struct, `word` (`auto`, `system`, `null`) in YAML.
+ScalarPtr<std::string> word_or(std::string_view word, const ScalarPtr<std::string>& inner);
+
 ScalarPtr<Address> address();
 ScalarPtr<Cidr> cidr();
 
@@ -39,6 +44,10 @@ ScalarPtr<std::string> name();
 // Scalars whose rule is a function of the text alone.
 ScalarPtr<std::string> checked_text(std::string_view type,
                                     std::function<Parsed<std::string>(const std::string&)> parse);
+
+// HTTP/2: SETTINGS_MAX_CONCURRENT_STREAMS, and flow-control windows (RFC 9113, 6.9.2).
+ScalarPtr<std::uint32_t> http2_streams();
+ScalarPtr<std::uint64_t> http2_window();
 
 // A number of type T within [min, max].
 template <std::integral T>

@@ -88,6 +88,20 @@ TEST(Diff, SaysWhatAReloadDoes) {
       {"127.0.0.1:1}", "127.0.0.1:1, weight: 7}", "its connections are kept", false},
       {"127.0.0.1:3}]", "127.0.0.1:3}], pool: {max_idle: 3}", "connections are kept", false},
       {"127.0.0.1:3}]", "127.0.0.1:3}], state: drain", "pools are kept", false},
+      {"127.0.0.1:3}]", "127.0.0.1:3}], tls: {}", "requests in flight keep their connections",
+       false},
+      {"127.0.0.1:3}]", "127.0.0.1:3}], protocol: http2", "requests in flight keep", false},
+      {"127.0.0.1:3}]", "127.0.0.1:3}], proxy_protocol: v2", "requests in flight keep", false},
+      {"127.0.0.1:3}]", "127.0.0.1:3}], http2: {max_concurrent_streams: 9}",
+       "requests in flight keep", false},
+      {"127.0.0.1:80}", "127.0.0.1:80, http2: {max_glitches: 9}}",
+       "the listener and its connections stay as they are; for connections to come", false},
+      {"127.0.0.1:80}", "127.0.0.1:80, proxy_protocol: accept}",
+       "the listener and its connections stay as they are; for connections to come", false},
+      {"127.0.0.1:80}", "127.0.0.1:80, tls: {certificates: [{cert: a.pem, key: a.key}]}}",
+       "the listener and its connections stay as they are; for connections to come", false},
+      {"cluster: green}", "cluster: green}, upgrades: [websocket]", "from the next request on",
+       false},
       {"prefix: /a", "prefix: /x", "from the next request on", false},
   };
   for (const auto& [from, to, effect, restart] : cases) {
@@ -96,6 +110,25 @@ TEST(Diff, SaysWhatAReloadDoes) {
     EXPECT_TRUE(all[0].effect.starts_with(effect)) << to << ": " << all[0].effect;
     EXPECT_EQ(all[0].needs_restart, restart) << to;
   }
+}
+
+TEST(Diff, CertificatesAreSwappedForHandshakesToCome) {
+  const auto tls = [](std::string_view certificates, std::string_view more = "") {
+    return good("listeners: {edge: {address: 127.0.0.1:80, tls: {certificates: [" +
+                std::string(certificates) + "]" + std::string(more) + "}}}");
+  };
+  const Config before = tls("{cert: a.pem, key: a.key}");
+  const auto key = diff(before, tls("{cert: a.pem, key: new.key}"));
+  ASSERT_EQ(key.size(), 1U);
+  EXPECT_EQ(key[0].path, "listeners.edge.tls.certificates[a.pem].key");
+  EXPECT_EQ(key[0].effect, "the listener and its connections stay; for handshakes to come");
+  const auto more = diff(before, tls("{cert: a.pem, key: a.key}, {cert: b.pem, key: b.key}"));
+  ASSERT_EQ(more.size(), 1U);
+  EXPECT_EQ(more[0].kind, ChangeKind::kAdded);
+  EXPECT_EQ(more[0].effect, key[0].effect);
+  const auto version = diff(before, tls("{cert: a.pem, key: a.key}", ", min_version: '1.3'"));
+  ASSERT_EQ(version.size(), 1U);
+  EXPECT_TRUE(version[0].effect.ends_with("for connections to come")) << version[0].effect;
 }
 
 TEST(Diff, EveryKeyOfTheFileHasAnEffect) {

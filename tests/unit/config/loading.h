@@ -50,6 +50,17 @@ inline std::vector<Diagnostic> bad(std::string_view text, const LoadOptions& opt
   return result ? std::vector<Diagnostic>() : std::move(result.error());
 }
 
+// The warnings of a text that is meant to load, as "key: message".
+inline std::vector<std::string> warnings(std::string_view text,
+                                         const LoadOptions& options = sealed()) {
+  const LoadResult result = load(text, options);
+  EXPECT_TRUE(result) << check_report(result, "test.yaml", ReportFormat::kText);
+  std::vector<std::string> out;
+  if (!result) return out;
+  for (const Diagnostic& d : result->warnings) out.push_back(d.key + ": " + d.message);
+  return out;
+}
+
 inline std::string yaml_of(const Config& config) {
   return dump(config, DumpFormat::kYaml, Secrets::kShow);
 }

@@ -18,10 +18,14 @@ const std::string kReference = WEIR_CONF_DIR "/reference.yaml";
 
 // The reference without a single key that has a default.
 constexpr std::string_view kBare = R"yaml(
-listeners: {edge: {address: 0.0.0.0:8080}}
+listeners:
+  edge: {address: 0.0.0.0:8080}
+  edge-tls: {address: 0.0.0.0:8443, tls: {certificates: [{cert: edge.pem, key: edge.key}]}}
 clusters:
   orders: {endpoints: [{address: 127.0.0.1:9001}]}
-  orders-by-name: {dns: {name: orders.internal, port: 80}}
+  orders-by-name:
+    dns: {name: orders.internal, port: 80}
+    tls: {client_cert: {cert: weir.pem, key: weir.key}}
 routes:
   - {name: orders, target: {cluster: orders}}
   - name: orders-canary
