@@ -9,7 +9,7 @@
 namespace weir::http {
 namespace {
 
-// Beside all that have a HeaderId.
+// Beside all that have a HeaderId, but for gRPC's.
 constexpr std::array<std::string_view, 21> kForbidden{"age",
                                                       "allow",
                                                       "authentication-info",
@@ -41,6 +41,8 @@ std::string_view trim(std::string_view text) {
 }  // namespace
 
 bool is_forbidden_trailer(std::string_view name, HeaderId id) {
+  // Where gRPC tells how a call ended.
+  if (id == HeaderId::kGrpcStatus || id == HeaderId::kGrpcMessage) return false;
   if (id != HeaderId::kOther || name.find('_') != name.npos) return true;
   return is_x_forwarded(name) ||
          std::any_of(kForbidden.begin(), kForbidden.end(),
