@@ -16,7 +16,7 @@ REQUESTS = 2000
 def instructions(bench, connections, requests):
     directory = tempfile.mkdtemp(prefix="callgrind-", dir=bench.directory)
     port = peers.free_port()
-    command = peers.weir_command(bench.tools, directory, port, bench.origin.port, {})
+    command = peers.weir_command(bench.tools, directory, port, bench.origins["origin"].port, {})
     out = os.path.join(directory, "callgrind.out")
     valgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=" + out, "-q"]
     program = peers.Program(valgrind + command, port, {0}, os.path.join(directory, "log"))

@@ -2,7 +2,11 @@
 """The proxies that are compared, each with the fairest configuration that we know for it.
 
 Fair means: one worker, keep-alive to the origin with room for every client, no log (except where the
-log is the scenario), no temporary files on disk, splicing where the peer has it."""
+log is the scenario), no temporary files on disk, splicing where the peer has it; with TLS the same
+certificate, 1.3 with AES-128-GCM and X25519, session tickets as each makes them by default.
+
+`settings`: log, routes, workers (weir), alpn (a list: TLS with these protocols), pem (certificate and
+key in one file), h2up (HTTP/2 to the origin), upgrade (WebSocket allowed)."""
 
 import ctypes
 import os
@@ -84,6 +88,18 @@ def write(path, text):
     return path
 
 
+def make_certificate(directory):
+    """One ECDSA P-256 certificate for everybody: key and certificate in one PEM file."""
+    key, cert = os.path.join(directory, "key.pem"), os.path.join(directory, "cert.pem")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                    "-nodes", "-days", "30", "-subj", "/CN=bench.test", "-addext",
+                    "subjectAltName=DNS:bench.test", "-keyout", key, "-out", cert],
+                   check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL)
+    with open(cert) as c, open(key) as k:
+        return write(os.path.join(directory, "bench.pem"), c.read() + k.read())
+
+
 def relay_command(tools, directory, port, origin_port, settings):
     return [tools["relay"], str(port), str(origin_port)]
 
@@ -93,19 +109,23 @@ workers: {workers}
 admin: {{address: "unix:{directory}/admin.sock", metrics: "off"}}
 access_log: {log}
 listeners:
-  bench: {{address: "127.0.0.1:{port}"}}
+  bench:
+    address: "127.0.0.1:{port}"{tls}
 clusters:
   origin:
     endpoints: [{{address: "127.0.0.1:{origin_port}"}}]
-    pool: {{max_idle: {pool}}}
+    pool: {{max_idle: {pool}}}{protocol}
 routes:
 """
+WEIR_TLS = "\n    tls: {{certificates: [{{cert: {pem}, key: {pem}}}], alpn: [{alpn}]}}"
 
 
-def weir_routes(count):
-    """One catch-all, or `count` routes spread over ROUTE_HOSTS hosts (bench_load --routes)."""
+def weir_routes(settings):
+    """One catch-all, or `routes` of them spread over ROUTE_HOSTS hosts (bench_load --routes)."""
+    count = settings.get("routes", 0)
     if not count:
-        return "  - {name: all, match: {path: {prefix: /}}, target: {cluster: origin}}\n"
+        upgrades = ", upgrades: [websocket]" if settings.get("upgrade") else ""
+        return "  - {name: all, match: {path: {prefix: /}}, target: {cluster: origin}%s}\n" % upgrades
     line = ('  - {{name: r{0}, match: {{hosts: [h{1}.bench.test], path: {{prefix: /svc{2}/}}}}, '
             'target: {{cluster: origin}}}}\n')
     return "".join(line.format(i, i % ROUTE_HOSTS, i // ROUTE_HOSTS) for i in range(count))
@@ -113,9 +133,12 @@ def weir_routes(count):
 
 def weir_command(tools, directory, port, origin_port, settings):
     log = '{path: "%s/access.log"}' % directory if settings.get("log") else '{path: "off"}'
+    alpn = ", ".join(settings.get("alpn", ()))
+    tls = WEIR_TLS.format(pem=settings["pem"], alpn=alpn) if alpn else ""
     config = WEIR.format(workers=settings.get("workers", 1), directory=directory, log=log, port=port,
-                         origin_port=origin_port, pool=POOL)
-    path = write(os.path.join(directory, "weir.yaml"), config + weir_routes(settings.get("routes", 0)))
+                         origin_port=origin_port, pool=POOL, tls=tls,
+                         protocol="\n    protocol: http2" if settings.get("h2up") else "")
+    path = write(os.path.join(directory, "weir.yaml"), config + weir_routes(settings))
     return [tools["weir"], "run", "-c", path]
 
 
@@ -139,17 +162,25 @@ http {{
     server 127.0.0.1:{origin_port};
     keepalive {pool}; keepalive_requests 1000000000; keepalive_timeout 600s;
   }}
-  server {{ listen 127.0.0.1:{port} backlog=4096; location / {{ proxy_pass http://origin; }} }}
+  server {{ listen 127.0.0.1:{port} {listen} backlog=4096; {tls}
+    location / {{ proxy_pass http://origin; {upgrade} }} }}
 }}
 """
+NGINX_TLS = ("ssl_certificate {pem}; ssl_certificate_key {pem}; ssl_protocols TLSv1.3; "
+             "ssl_ecdh_curve X25519; ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256;")
+NGINX_UPGRADE = ("proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; "
+                 "proxy_read_timeout 600s;")
 NGINX_LARGE_BUFFERS = ("proxy_buffer_size 16k; proxy_buffers 8 64k; proxy_busy_buffers_size 128k; "
                        "client_body_buffer_size 64k;")
 
 
 def nginx_command(tools, directory, port, origin_port, settings, buffers=""):
     log = "%s/access.log bench buffer=64k flush=1s" % directory if settings.get("log") else "off"
-    config = NGINX.format(directory=directory, log=log, origin_port=origin_port, port=port, pool=POOL,
-                          buffers=buffers)
+    config = NGINX.format(
+        directory=directory, log=log, origin_port=origin_port, port=port, pool=POOL, buffers=buffers,
+        listen=("ssl http2" if "h2" in settings["alpn"] else "ssl") if settings.get("alpn") else "",
+        tls=NGINX_TLS.format(pem=settings["pem"]) if settings.get("alpn") else "",
+        upgrade=NGINX_UPGRADE if settings.get("upgrade") else "")
     return [tools["nginx"], "-p", directory, "-c", write(os.path.join(directory, "nginx.conf"), config)]
 
 
@@ -172,18 +203,50 @@ defaults
   option splice-auto
   http-reuse always
 listen bench
-  bind 127.0.0.1:{port} backlog 4096
-  server origin 127.0.0.1:{origin_port} pool-max-conn {pool}
+  bind 127.0.0.1:{port} {tls} backlog 4096
+  server origin 127.0.0.1:{origin_port} {protocol} pool-max-conn {pool}
 """
+HAPROXY_TLS = "ssl crt {pem} alpn {alpn} ssl-min-ver TLSv1.3 ciphersuites TLS_AES_128_GCM_SHA256 curves X25519"
 
 
 def haproxy_command(tools, directory, port, origin_port, settings):
-    config = HAPROXY.format(port=port, origin_port=origin_port, pool=POOL)
+    alpn = ",".join(settings.get("alpn", ()))
+    config = HAPROXY.format(port=port, origin_port=origin_port, pool=POOL,
+                            tls=HAPROXY_TLS.format(pem=settings["pem"], alpn=alpn) if alpn else "",
+                            protocol="proto h2" if settings.get("h2up") else "")
     return [tools["haproxy"], "-db", "-f", write(os.path.join(directory, "haproxy.cfg"), config)]
 
 
+NGHTTPX = """\
+frontend=127.0.0.1,{port}{plain}
+backend=127.0.0.1,{origin_port};;{protocol}
+workers=1
+backlog=4096
+no-ocsp=yes
+tls-min-proto-version=TLSv1.3
+tls13-ciphers=TLS_AES_128_GCM_SHA256
+ecdh-curves=X25519
+frontend-http2-read-timeout=10m
+frontend-keep-alive-timeout=10m
+backend-keep-alive-timeout=10m
+backend-read-timeout=10m
+errorlog-file=/dev/stderr
+log-level=ERROR
+"""
+
+
+def nghttpx_command(tools, directory, port, origin_port, settings):
+    plain = "" if settings.get("alpn") else ";no-tls"
+    config = NGHTTPX.format(port=port, plain=plain, origin_port=origin_port,
+                            protocol="proto=h2" if settings.get("h2up") else "proto=http/1.1")
+    if settings.get("alpn"):
+        config += "private-key-file={0}\ncertificate-file={0}\nnpn-list={1}\n".format(
+            settings["pem"], ",".join(settings["alpn"]))
+    return [tools["nghttpx"], "--conf=" + write(os.path.join(directory, "nghttpx.conf"), config)]
+
+
 COMMANDS = {"floor": relay_command, "weir": weir_command, "nginx": nginx_command,
-            "nginx-64k": nginx_large_command, "haproxy": haproxy_command}
+            "nginx-64k": nginx_large_command, "haproxy": haproxy_command, "nghttpx": nghttpx_command}
 
 
 def start(peer, tools, directory, origin_port, settings, cores):

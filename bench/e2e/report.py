@@ -45,12 +45,12 @@ def verdict(value, target):
 def ratio_rows(results):
     for name, scenario in scenarios.LOADED.items():
         weir = cpu(results, name, "weir")
-        against = {"floor": cpu(results, name, "floor"), "nginx": cpu(results, name, "nginx"),
-                   "nginx-64k": cpu(results, name, "nginx-64k"),
-                   "small": cpu(results, "small", "weir")}
+        against = {peer: cpu(results, name, peer) for peer in scenarios.PEERS if peer != "weir"}
+        against["small"] = cpu(results, "small", "weir")
+        shown = ("floor", "nginx-64k") + (scenarios.EDGE if name not in scenarios.MAIN else ())
         for other, base in against.items():
             target = scenario.targets.get(other)
-            if weir and base and (target or other in ("floor", "nginx-64k")):
+            if weir and base and (target or other in shown):
                 value = weir / base
                 yield [name, "weir / " + (other if other != "small" else "weir small"), "%.2f" % value,
                        "<= %.2f" % target if target else "", verdict(value, target) if target else ""]
@@ -66,28 +66,39 @@ def memory_rows(measured):
     if start:
         yield ["start", "resident MiB", mib(start["rss"]), "< %s" % mib(scenarios.START_TARGET),
                verdict(start["rss"], scenarios.START_TARGET)]
-    idle = measured.get("idle", {}).get("weir")
-    if idle:
-        yield ["idle", "bytes a connection", "%.0f" % idle["per_connection"],
-               "< %d" % scenarios.IDLE_TARGET, verdict(idle["per_connection"], scenarios.IDLE_TARGET)]
+    for name, scenario in scenarios.IDLE.items():
+        idle = measured.get(name, {}).get("weir")
+        if idle:
+            yield [name, "bytes a connection", "%.0f" % idle["per_connection"], "< %d" % scenario.target,
+                   verdict(idle["per_connection"], scenario.target)]
+
+
+def memory_table(measured):
+    """A row a proxy: memory at start, and PSS (and RSS) that an idle connection adds."""
+    held = [name for name in scenarios.IDLE if measured.get(name)]
+    names = [p for p in scenarios.PEERS if any(p in measured.get(m, {}) for m in ["start"] + held)]
+    if not names:
+        return []
+    start = measured.get("start", {})
+    rows = [[p, *(mib(start[p][kind]) if p in start else "" for kind in ("rss", "pss")),
+             *("%.0f (%.0f)" % (measured[h][p]["per_connection"], measured[h][p]["rss_per_connection"])
+               if p in measured[h] else "" for h in held)] for p in names]
+    return [table(["proxy", "RSS at start MiB", "PSS at start MiB",
+                   *("%s: bytes a connection (RSS)" % h for h in held)], rows)]
 
 
 def render(results):
     measured = results["scenarios"]
     m = results["machine"]
-    parts = ["commit %s, %s, %d cores, Linux %s, %s, %s, %s" % (
-        m["commit"], m["cpu"], m["cores"], m["kernel"], m["nginx"], m["haproxy"], m["time"])]
-    rows = [row for name, peers in measured.items() if name not in ("start", "idle") and peers
+    parts = ["commit %s, %s, %d cores, Linux %s, %s, %s, %s, %s" % (
+        m["commit"], m["cpu"], m["cores"], m["kernel"], m["nginx"], m["haproxy"],
+        m.get("nghttpx", "no nghttpx"), m["time"])]
+    rows = [row for name, peers in measured.items() if name not in ("start", *scenarios.IDLE) and peers
             for row in loaded_rows(name, peers)]
     if rows:
         parts.append(table(["scenario", "proxy", "CPU us/request", "spread", "requests/s", "p50 us", "p99 us",
                             "RSS MiB", "PSS MiB", "core busy", "errors"], rows))
-    if measured.get("start") or measured.get("idle"):
-        names = list(measured.get("start") or measured["idle"])
-        parts.append(table(["proxy", "RSS at start MiB", "PSS at start MiB", "idle connection bytes"], [
-            [n, *(mib(measured["start"][n][k]) if "start" in measured else "" for k in ("rss", "pss")),
-             "%.0f" % measured["idle"][n]["per_connection"] if "idle" in measured else ""]
-            for n in names]))
+    parts += memory_table(measured)
     ratios = list(ratio_rows(results))
     if ratios:
         parts.append(table(["scenario", "what", "measured", "target", ""], ratios))

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Measures weir beside the floor, nginx and HAProxy, in one run and in turn (bench/README.md).
+"""Measures weir beside the floor, nginx, HAProxy and nghttpx, in one run and in turn (bench/README.md).
 
 The proxy is pinned to CPU 0; origin, load and this script to CPU 1. A scenario starts its peers,
 takes rounds A B C D A B C D ..., and keeps the median of each figure."""
@@ -33,7 +33,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 def parse_arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--scenario", action="append", choices=scenarios.NAMES, help="only these (repeatable)")
-    p.add_argument("--peer", action="append", choices=scenarios.BODIES, help="only these (repeatable)")
+    p.add_argument("--peer", action="append", choices=scenarios.PEERS, help="only these (repeatable)")
     p.add_argument("--rounds", type=int, default=5)
     p.add_argument("--seconds", type=float, default=3.0, help="measured window of a round")
     p.add_argument("--build", default=os.path.join(ROOT, "out", "bench"), help="build tree")
@@ -45,10 +45,11 @@ def parse_arguments():
 
 
 def find_tools(args):
-    tools = {name: os.path.join(args.build, "bin", "bench_" + name) for name in ("relay", "origin", "load")}
+    tools = {name: os.path.join(args.build, "bin", "bench_" + name)
+             for name in ("relay", "origin", "load", "edge_origin", "edge_load", "edge_attack")}
     tools["weir"] = args.weir or os.path.join(args.build, "bin", "weir")
     tools["floor"] = tools["relay"]
-    for name in ("nginx", "haproxy"):
+    for name in ("nginx", "haproxy", "nghttpx"):
         tools[name] = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin")
     tools["nginx-64k"] = tools["nginx"]
     return tools
@@ -59,24 +60,36 @@ class Bench:
         self.args = args
         self.tools = tools
         self.directory = directory
-        wanted = args.peer or scenarios.BODIES
+        wanted = args.peer or scenarios.PEERS
         self.present = [p for p in wanted if tools[p] and os.access(tools[p], os.X_OK)]
         for peer in set(wanted) - set(self.present):
             print("not there, left out: %s" % peer)
-        port = peers.free_port()
-        self.origin = peers.Program([tools["origin"], str(port)], port, LOAD_CORES,
-                                    os.path.join(directory, "origin.log"))
+        self.pem = peers.make_certificate(directory)
+        self.origins = {}
+        try:
+            for name in ("origin", "edge_origin"):
+                port = peers.free_port()
+                self.origins[name] = peers.Program([tools[name], str(port)], port, LOAD_CORES,
+                                                   os.path.join(directory, name + ".log"))
+        except peers.PeerFailed:
+            self.stop()
+            raise
 
-    def start(self, peer, settings=None, cores=PROXY_CORES):
+    def stop(self):
+        for origin in self.origins.values():
+            origin.stop()
+
+    def start(self, peer, settings=None, cores=PROXY_CORES, origin="origin"):
         directory = tempfile.mkdtemp(prefix=peer + "-", dir=self.directory)
-        return peers.start(peer, self.tools, directory, self.origin.port, settings or {}, cores)
+        settings = dict(settings or {}, pem=self.pem)
+        return peers.start(peer, self.tools, directory, self.origins[origin].port, settings, cores)
 
-    def load_command(self, program, arguments):
-        return [self.tools["load"], "--port", str(program.port), "--core", "0",
+    def load_command(self, program, arguments, tool="load"):
+        return [self.tools[tool], "--port", str(program.port), "--core", "0",
                 "--watch", ",".join(map(str, program.pids()))] + arguments
 
-    def load(self, program, arguments, cores=LOAD_CORES):
-        out = subprocess.run(self.load_command(program, arguments), stdin=subprocess.DEVNULL,
+    def load(self, program, arguments, cores=LOAD_CORES, tool="load"):
+        out = subprocess.run(self.load_command(program, arguments, tool), stdin=subprocess.DEVNULL,
                              stdout=subprocess.PIPE, timeout=120,
                              preexec_fn=lambda: peers.prepare(cores))
         if not out.stdout:
@@ -88,11 +101,11 @@ class Bench:
     def window(self):
         return ["--seconds", str(self.args.seconds), "--warmup", "0.3" if self.args.quick else "0.5"]
 
-    def rounds(self, programs, arguments, cores=LOAD_CORES):
+    def rounds(self, programs, arguments, cores=LOAD_CORES, tool="load"):
         taken = {name: [] for name in programs}
         for _ in range(self.args.rounds):
             for name, program in programs.items():
-                taken[name].append(self.load(program, arguments + self.window(), cores))
+                taken[name].append(self.load(program, arguments + self.window(), cores, tool))
                 empty_log(program)
         return {name: summary(rounds) for name, rounds in taken.items()}
 
@@ -102,8 +115,8 @@ class Bench:
         try:
             for peer in scenario.peers:
                 if peer in self.present:
-                    programs[peer] = self.start(peer, scenario.settings)
-            return self.rounds(programs, scenario.load.split())
+                    programs[peer] = self.start(peer, scenario.settings, origin=scenario.origin)
+            return self.rounds(programs, scenario.load.split(), tool=scenario.program)
         finally:
             for program in programs.values():
                 program.stop()
@@ -131,29 +144,33 @@ class Bench:
             program.stop()
         return taken
 
-    def idle(self):
-        count = scenarios.IDLE_CONNECTIONS
+    def idle(self, scenario):
+        arguments = scenario.load.split()
         taken = {}
-        for peer in (p for p in scenarios.ALL if p in self.present):
-            program = self.start(peer)
+        for peer in (p for p in scenario.peers if p in self.present):
+            program = self.start(peer, scenario.settings)
             try:
-                self.load(program, ["--connections", "16", "--requests", "2000"])
+                self.load(program, arguments + ["--connections", "16", "--requests", "2000"],
+                          tool=scenario.program)
                 before = proc.memory(program.pids())
-                after = self.hold(program, count)
-                taken[peer] = {"before": before["pss"], "after": after["pss"],
-                               "per_connection": (after["pss"] - before["pss"]) / count}
+                after = self.hold(program, scenario)
+                taken[peer] = {"before": before, "after": after}
+                taken[peer].update(("per_connection" if kind == "pss" else "rss_per_connection",
+                                    (after[kind] - before[kind]) / scenario.connections)
+                                   for kind in ("pss", "rss"))
             finally:
                 program.stop()
         return taken
 
-    def hold(self, program, count):
-        holder = subprocess.Popen(self.load_command(program, ["--connections", str(count), "--hold"]),
+    def hold(self, program, scenario):
+        arguments = scenario.load.split() + ["--connections", str(scenario.connections), "--hold"]
+        holder = subprocess.Popen(self.load_command(program, arguments, scenario.program),
                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                   preexec_fn=lambda: peers.prepare(LOAD_CORES))
         try:
             answer = json.loads(holder.stdout.readline() or "{}")
             if answer.get("errors", 1):
-                raise peers.PeerFailed("holding %d connections: %s" % (count, answer))
+                raise peers.PeerFailed("holding %d connections: %s" % (scenario.connections, answer))
             time.sleep(1.0)
             return proc.memory(program.pids())
         finally:
@@ -162,7 +179,9 @@ class Bench:
     def measure(self, name):
         if name in scenarios.LOADED:
             return self.loaded(name)
-        return {"workers": self.workers, "start": self.memory_at_start, "idle": self.idle}[name]()
+        if name in scenarios.IDLE:
+            return self.idle(scenarios.IDLE[name])
+        return {"workers": self.workers, "start": self.memory_at_start}[name]()
 
 
 def empty_log(program):
@@ -173,7 +192,8 @@ def empty_log(program):
 
 
 def summary(rounds):
-    median = {key: statistics.median(r[key] for r in rounds) for key in rounds[0]}
+    numbers = (key for key, value in rounds[0].items() if not isinstance(value, str))
+    median = {key: statistics.median(r[key] for r in rounds) for key in numbers}
     median["errors"] = sum(r["errors"] for r in rounds)
     median["cpu_us_spread"] = max(r["cpu_us"] for r in rounds) - min(r["cpu_us"] for r in rounds)
     return {"median": median, "rounds": rounds}
@@ -194,6 +214,7 @@ def machine(tools):
             "commit": output_of(["git", "describe", "--always", "--dirty"]),
             "nginx": output_of([tools["nginx"] or "nginx", "-v"]),
             "haproxy": output_of([tools["haproxy"] or "haproxy", "-v"]),
+            "nghttpx": output_of([tools["nghttpx"] or "nghttpx", "--version"]),
             "time": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
 
 
@@ -232,9 +253,9 @@ def main():
                 print("%s: %s" % (name, failure))
                 results.setdefault("failed", []).append(name)
                 continue
-            print("%-8s %.0f s" % (name, time.monotonic() - begun), flush=True)
+            print("%-9s %.0f s" % (name, time.monotonic() - begun), flush=True)
     finally:
-        bench.origin.stop()
+        bench.stop()
         shutil.rmtree(directory, ignore_errors=True)
     print("\n" + report.render(results))
     store(args, results)

@@ -12,20 +12,41 @@
   workers  small, on both cores and unpinned, with one worker and with two (weir only)
   start    memory after start
   idle     memory that a connection costs which made one request and stays open: 8,000 of them
+
+  tls        small over TLS 1.3, HTTP/1, 64 keep-alive clients
+  h2         small over TLS 1.3, HTTP/2: 16 connections with 32 streams each
+  handshake  TLS 1.3 handshakes and nothing else, 16 at a time: "request" is a handshake
+  resumed    the same, each with the ticket of an earlier one
+  h2up       small, HTTP/1 in and HTTP/2 to the origin, 64 clients (nginx cannot)
+  ws         WebSocket: 128 B frames, echoed by the origin, 64 clients with one in flight
+  idle-tls   idle, over TLS: 4,000 connections
+  idle-h2    idle, over TLS with HTTP/2: 4,000 connections
 """
 
 ALL = ("floor", "weir", "nginx", "haproxy")
 BODIES = ("floor", "weir", "nginx", "nginx-64k", "haproxy")  # where buffer sizes decide
+EDGE = ("weir", "nginx", "haproxy", "nghttpx")  # nothing that does not do TLS could be a floor
+PEERS = BODIES + ("nghttpx",)
 
 
 class Scenario:
-    def __init__(self, load, peers=ALL, settings=None, floor=None, nginx=None, small=None):
-        self.load = load              # arguments for bench_load
+    """`targets`: CPU a request of weir at most so many times that of a peer ("small": of weir there)."""
+
+    def __init__(self, load, peers=ALL, settings=None, program="load", origin="origin", **targets):
+        self.load = load                # arguments for the load generator,
+        self.program = program          # which is "load" or "edge_load"
+        self.origin = origin            # "origin" or "edge_origin"
         self.peers = peers
         self.settings = settings or {}  # arguments for the peers' configurations
-        # Targets: CPU a request of weir at most so many times that of ...
-        self.targets = {"floor": floor, "nginx": nginx, "small": small}
+        self.targets = targets
 
+
+def edge(load, peers=EDGE, **rest):
+    return Scenario(load, peers, program="edge_load", **rest)
+
+
+H1 = {"alpn": ["http/1.1"]}
+H2 = {"alpn": ["h2", "http/1.1"]}
 
 LOADED = {
     "small": Scenario("--connections 64 --path /bytes/128", floor=1.20, nginx=0.85),
@@ -38,9 +59,34 @@ LOADED = {
                        settings={"routes": 100000}, small=1.10),
     "logged": Scenario("--connections 64 --path /bytes/128", peers=("weir", "nginx"),
                        settings={"log": True}, nginx=0.85, small=1.10),
+    "tls": edge("--mode h1 --tls --connections 64", settings=H1, nginx=0.75),
+    "h2": edge("--mode h2 --tls --connections 16 --streams 32", settings=H2, nghttpx=0.85),
+    "handshake": edge("--mode handshake --connections 16", settings=H1, nginx=0.80),
+    "resumed": edge("--mode handshake --resume --connections 16", settings=H1),
+    "h2up": Scenario("--connections 64 --path /bytes/128", ("weir", "haproxy", "nghttpx"),
+                     settings={"h2up": True}, origin="edge_origin"),
+    "ws": edge("--mode ws --connections 64", ("floor",) + EDGE, settings={"upgrade": True},
+               origin="edge_origin"),
 }
 WORKERS_TARGET = 1.10   # CPU a request with two workers / with one
-IDLE_CONNECTIONS = 8000
-IDLE_TARGET = 500       # bytes
 START_TARGET = 10 << 20  # bytes resident
-NAMES = tuple(LOADED) + ("workers", "start", "idle")
+
+
+class Idle:
+    def __init__(self, load, connections, target, peers=ALL, settings=None, program="load"):
+        self.load = load                # held, and before that --connections 16 as a warm-up
+        self.connections = connections
+        self.target = target            # bytes a connection
+        self.peers = peers
+        self.settings = settings or {}
+        self.program = program
+
+
+IDLE = {
+    "idle": Idle("", 8000, 500),
+    "idle-tls": Idle("--mode h1 --tls", 4000, 7 << 10, EDGE, H1, "edge_load"),
+    "idle-h2": Idle("--mode h2 --tls", 4000, 10 << 10, EDGE, H2, "edge_load"),
+}
+MAIN = tuple(name for name, s in LOADED.items() if s.program == "load" and s.origin == "origin")
+NAMES = MAIN + ("workers", "start", "idle") + tuple(
+    name for name in tuple(LOADED) + tuple(IDLE) if name not in MAIN and name != "idle")
