@@ -2,6 +2,7 @@
 #include "proxy/attempt.h"
 
 #include "proxy/exchange.h"
+#include "proxy/h2_upstream.h"
 #include "proxy/upstream_connection.h"
 #include "proxy/worker.h"
 #include "upstream/retry_policy.h"
@@ -45,14 +46,15 @@ Result<bool> Attempt::lease() {
       arm(Stage::kPlace, cluster.config().connect_timeout);
       return false;
     }
+    if (offer->shared != nullptr) {
+      const auto place = H2UpstreamConnection::join(*offer->shared, exchange_);
+      if (place.ready) cluster.stats().reused.add();
+      reused_ = place.ready;
+      return joined(*place.stream, place.ready);
+    }
     if (offer->reused == nullptr) {
-      auto stream =
-          UpstreamConnection::connect(exchange_.worker(), std::move(offer->connect), exchange_);
-      if (!stream) return std::unexpected(stream.error());
-      stream_ = *stream;
       reused_ = false;
-      arm(Stage::kConnect, cluster.config().connect_timeout);
-      return false;
+      return connect(std::move(offer->connect));
     }
     const bool probe =
         !repeatable && exchange_.worker().loop().now() - offer->reused->idle_since() > kProbeAfter;
@@ -63,6 +65,30 @@ Result<bool> Attempt::lease() {
     connected(*stream_);
     return true;
   }
+}
+
+Result<bool> Attempt::connect(upstream::ConnectionPermit permit) {
+  const UpstreamProtocol protocol = exchange_.cluster().config().protocol;
+  Worker& worker = exchange_.worker();
+  if (protocol == UpstreamProtocol::kHttp2 ||
+      (protocol == UpstreamProtocol::kAuto && endpoint_->speaks_http2())) {
+    auto place = H2UpstreamConnection::connect(worker, std::move(permit), exchange_);
+    if (!place) return std::unexpected(place.error());
+    return joined(*place->stream, place->ready);
+  }
+  auto stream = UpstreamConnection::connect(worker, std::move(permit), exchange_);
+  if (!stream) return std::unexpected(stream.error());
+  return joined(**stream, false);
+}
+
+Result<bool> Attempt::joined(UpstreamStream& stream, bool ready) {
+  stream_ = &stream;
+  if (ready) {
+    connected(stream);
+  } else {
+    arm(Stage::kConnect, exchange_.cluster().config().connect_timeout);
+  }
+  return ready;
 }
 
 void Attempt::on_place() {

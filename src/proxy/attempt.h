@@ -31,6 +31,7 @@ class Attempt final : public upstream::PlaceWaiter {
   /// The connection, from on_connected() to the end of the attempt; else null.
   UpstreamStream* stream() const { return ready_ ? stream_ : nullptr; }
   void connected(UpstreamStream& stream);
+  void stream_changed(UpstreamStream& stream) { stream_ = &stream; }
   /// The connection has detached itself (response complete, or failed).
   void detached() { stream_ = nullptr; }
 
@@ -60,6 +61,8 @@ class Attempt final : public upstream::PlaceWaiter {
   enum class Stage : uint8_t { kNone, kPlace, kConnect, kResponse, kStream };
 
   Result<bool> lease();
+  Result<bool> joined(UpstreamStream& stream, bool ready);
+  Result<bool> connect(upstream::ConnectionPermit permit);
   void arm(Stage stage, Duration limit);
   void on_timer();
 

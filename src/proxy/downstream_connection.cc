@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "proxy/exchange.h"
 #include "proxy/h1_request.h"
+#include "proxy/h2_downstream.h"
 #include "proxy/worker.h"
 #include "proxy/worker_listener.h"
 
@@ -37,6 +38,31 @@ void DownstreamConnection::open(WorkerListener& listener, int fd, const net::Pee
   }
   // A client that connects and says nothing has the time of a head, not that of an idle connection.
   worker.loop().arm(connection->timer_, listener.config().http1.header_timeout);
+}
+
+void DownstreamConnection::take_over(ClientConnection& from, Handover handover) {
+  auto* connection = new DownstreamConnection(handover.listener, handover.peer);
+  handover.listener.connection_replaced(from, *connection);
+  connection->tlvs_ = std::move(handover.tlvs);
+  handover.socket.hand_over(connection->socket_, *connection);
+  Worker& worker = handover.listener.worker();
+  worker.loop().arm(connection->timer_, handover.listener.config().http1.header_timeout);
+  if (handover.bytes.empty()) return;
+  connection->surplus_.append(handover.bytes, worker.large_blocks(), handover.listener.account());
+  connection->socket_.wake();
+}
+
+// A client that knows beforehand that HTTP/2 is spoken (RFC 9113, 3.3): no HTTP/1 method begins so.
+bool DownstreamConnection::speaks_http2(std::string_view in) const {
+  return requests_ == 0 && in.starts_with(http::kH2Preface.substr(0, 3));
+}
+
+void DownstreamConnection::become_http2(std::string_view in) {
+  H2DownstreamConnection::take_over(*this, {listener_, socket_, peer_, in, std::move(tlvs_)});
+  timer_.cancel();
+  surplus_.clear(memory().blocks);
+  state_ = State::kClosed;
+  listener_.worker().loop().retire(*this);
 }
 
 Output::Memory DownstreamConnection::memory() {

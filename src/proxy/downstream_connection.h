@@ -26,6 +26,7 @@
 #include "net/address.h"
 #include "net/loop.h"
 #include "net/socket.h"
+#include "proxy/client_connection.h"
 #include "proxy/output.h"
 #include "proxy/stream.h"
 
@@ -39,17 +40,18 @@ class WorkerListener;
 class DownstreamConnection final : public net::SocketHandler,
                                    public DownstreamStream,
                                    public net::Retirable,
-                                   public base::ListLink<> {
+                                   public ClientConnection {
  public:
   /// Takes over `fd`. If the kernel refuses it, the connection is closed before open() returns.
   static void open(WorkerListener& listener, int fd, const net::Peer& peer);
 
-  /// The worker drains: closes now if idle, else after the answer under way.
-  void drain();
-  /// The worker stops: resets.
-  void kill();
+  /// Takes over a connection whose PROXY header and TLS handshake are done, in the place of `from`
+  /// in the listener's list. `bytes` were read already.
+  static void take_over(ClientConnection& from, Handover handover);
 
-  const net::Peer& peer() const { return peer_; }
+  // ClientConnection
+  void drain() override;
+  void kill() override;
 
   // net::SocketHandler
   void on_socket() override;
@@ -82,6 +84,8 @@ class DownstreamConnection final : public net::SocketHandler,
   std::string_view feed(std::string_view in);
   void feed_surplus();
   void begin_request();
+  bool speaks_http2(std::string_view in) const;
+  void become_http2(std::string_view in);
   std::string_view feed_head(std::string_view in);
   void keep_partial_head(std::string_view in);
   void head_complete(std::string_view text);
@@ -115,6 +119,7 @@ class DownstreamConnection final : public net::SocketHandler,
   net::Socket socket_;
   net::Timer timer_;
   net::Peer peer_;
+  std::unique_ptr<ProxyTlvs> tlvs_;
   Output out_;
   base::BufferChain surplus_;  ///< Pipelined bytes that came behind the request under way.
   uint64_t requests_ = 0;

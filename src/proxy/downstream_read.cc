@@ -73,6 +73,10 @@ std::string_view DownstreamConnection::feed(std::string_view in) {
   while (!in.empty()) {
     switch (state_) {
       case State::kIdle:
+        if (speaks_http2(in)) {
+          become_http2(in);
+          return {};
+        }
         begin_request();
         [[fallthrough]];
       case State::kHead:
@@ -107,7 +111,8 @@ void DownstreamConnection::feed_surplus() {
 
 void DownstreamConnection::begin_request() {
   Worker& worker = listener_.worker();
-  exchange_ = worker.take_exchange({this, &listener_, &peer_, worker.loop().clock().now()});
+  exchange_ = worker.take_exchange(
+      {this, &listener_, &peer_, socket_.tls(), tlvs_.get(), worker.loop().clock().now()});
   request_ = new (exchange_->arena().allocate(sizeof(Request))) Request;
   state_ = State::kHead;
   head_sent_ = false;
@@ -162,6 +167,8 @@ void DownstreamConnection::head_complete(std::string_view text) {
   const Result<void> parsed =
       http::parse_request_head(text, listener_.head_limits(), exchange_->arena(), head);
   if (!parsed) return refuse(parsed.error());
+  // The scheme is the connection's, whatever an absolute target says.
+  if (socket_.is_tls()) head.scheme = "https";
   request_->body.start(head.body, &exchange_->arena());
   request_->continue_owed = head.expect_continue && !request_->body.finished();
   request_->read_since = listener_.worker().loop().now();

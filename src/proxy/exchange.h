@@ -27,8 +27,13 @@
 #include "upstream/permits.h"
 #include "upstream/retry_policy.h"
 
+namespace weir::net {
+class TlsSession;
+}
+
 namespace weir::proxy {
 
+struct ProxyTlvs;
 class Worker;
 class WorkerListener;
 
@@ -37,7 +42,9 @@ struct Client {
   DownstreamStream* stream;
   WorkerListener* listener;
   const net::Peer* peer;
-  TimePoint started;  ///< When the first byte of the head came, by the clock.
+  const net::TlsSession* tls;  ///< Null on a plain connection.
+  const ProxyTlvs* tlvs;       ///< Null without a PROXY header.
+  TimePoint started;           ///< When the first byte of the head came, by the clock.
 };
 
 class Exchange final : public base::ListLink<> {
@@ -51,6 +58,7 @@ class Exchange final : public base::ListLink<> {
   base::Arena& arena() { return arena_; }
   /// Filled by the client's codec before on_request_head().
   RequestHead& request() { return request_; }
+  const RequestHead& request() const { return request_; }
   Worker& worker() { return worker_; }
 
   // ---- From the client's codec, in this order.
@@ -72,6 +80,8 @@ class Exchange final : public base::ListLink<> {
 
   // ---- From the origin's codec, while it is leased.
   void on_connected(UpstreamStream& stream);
+  /// Still connecting, but another object will be the stream.
+  void on_stream_changed(UpstreamStream& stream) { attempt_.stream_changed(stream); }
   void on_interim(const ResponseHead& head);
   void on_response_head(const ResponseHead& head);
   void on_response_body(std::string_view bytes);

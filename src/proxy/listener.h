@@ -16,6 +16,10 @@
 #include "base/account.h"
 #include "proxy/stats.h"
 
+namespace weir::net {
+class TlsServerContext;
+}
+
 namespace weir::proxy {
 
 struct SharedListener {
@@ -31,6 +35,7 @@ struct SharedListener {
 struct ListenerUse {
   std::shared_ptr<SharedListener> shared;
   ListenerConfig config;
+  std::shared_ptr<const net::TlsServerContext> tls;  ///< Null: plain.
 };
 
 }  // namespace weir::proxy

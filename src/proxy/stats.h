@@ -9,6 +9,7 @@
 #include <cstddef>
 
 #include "base/counters.h"
+#include "net/tls_session.h"
 
 namespace weir::proxy {
 
@@ -22,7 +23,11 @@ struct ListenerStats {
   std::array<base::Counter, 6> responses;  ///< By class: [1] 1xx ... [5] 5xx; [0] none was sent.
   base::Counter bytes_received;            ///< Body bytes from clients.
   base::Counter bytes_sent;                ///< Body bytes to clients.
-  base::LatencyHistogram duration;         ///< First byte of the head to the last of the answer.
+  base::Counter tls_handshakes;            ///< Completed.
+  base::Counter tls_resumed;               ///< Of those, without a full handshake.
+  std::array<base::Counter, static_cast<size_t>(net::TlsFailure::kCount)> tls_failures;
+  base::Counter http2_glitches;
+  base::LatencyHistogram duration;  ///< First byte of the head to the last of the answer.
 };
 
 struct WorkerStats {
@@ -30,6 +35,7 @@ struct WorkerStats {
   std::array<base::Counter, static_cast<size_t>(ErrorCode::kCount)> failures;
   base::Counter spliced_bytes;
   base::Counter log_dropped;  ///< Access log lines that found the ring full.
+  base::Gauge turn_max_us;    ///< The longest turn of the loop in the last 30 to 60 s.
   base::Gauge exchanges_live;
   base::Gauge downstream_connections_live;
   base::Gauge upstream_connections_live;

@@ -11,6 +11,7 @@
 #include "http/head.h"
 #include "proxy/exchange.h"
 #include "proxy/h1_response.h"
+#include "proxy/h2_upstream.h"
 #include "proxy/worker.h"
 
 namespace weir::proxy {
@@ -25,18 +26,6 @@ constexpr uint32_t kMaxInterims = 16;
 // Heads of origins: what nginx and HAProxy grant by default is 4 to 16 KiB.
 constexpr http::HeadLimits kResponseLimits{64 * 1024, 256, 0};
 
-Error connect_error(int error) {
-  switch (error) {
-    case ECONNREFUSED:
-    case ENOENT:
-      return make_error(ErrorCode::kConnectRefused, nullptr, Retry::kUnsent, error);
-    case ETIMEDOUT:
-      return make_error(ErrorCode::kConnectTimeout, nullptr, Retry::kUnsent, error);
-    default:
-      return make_error(ErrorCode::kConnectFailed, nullptr, Retry::kUnsent, error);
-  }
-}
-
 }  // namespace
 
 UpstreamConnection::UpstreamConnection(Worker& worker, upstream::ConnectionPermit permit)
@@ -49,14 +38,12 @@ UpstreamConnection::~UpstreamConnection() = default;
 Result<UpstreamStream*> UpstreamConnection::connect(Worker& worker,
                                                     upstream::ConnectionPermit permit,
                                                     Exchange& exchange) {
-  const upstream::WorkerEndpoint& endpoint = *permit;
-  const auto user_timeout = endpoint.cluster().config().tcp_user_timeout.count();
-  const int fd = net::start_connect(endpoint.address(), static_cast<uint32_t>(user_timeout));
-  if (fd < 0) return std::unexpected(connect_error(-fd));
   auto* connection = new UpstreamConnection(worker, std::move(permit));
-  if (!connection->socket_.adopt(worker.loop().sockets(), fd, *connection)) {
+  const Result<void> started =
+      Dial::start(connection->socket_, *connection, worker.loop(), connection->endpoint());
+  if (!started) {
     connection->close();
-    return std::unexpected(connect_error(errno));
+    return std::unexpected(started.error());
   }
   connection->begin(exchange);
   return connection;
@@ -123,11 +110,33 @@ void UpstreamConnection::on_socket() {
 }
 
 void UpstreamConnection::on_connecting() {
-  if (!socket_.writable() && !socket_.failed()) return;
-  if (const int error = socket_.take_error(); error != 0) return fail(connect_error(error));
-  state_ = State::kActive;
+  switch (dial_.step(socket_, endpoint(), exchange_)) {
+    case Dial::Progress::kPending:
+      return;
+    case Dial::Progress::kFailed:
+      return fail(dial_.error());
+    case Dial::Progress::kReady:
+      break;
+  }
   endpoint().cluster().stats().connects.add();
+  if (socket_.is_tls() && socket_.tls()->alpn() == Alpn::kH2) return become_http2();
+  state_ = State::kActive;
   exchange_->on_connected(*this);
+}
+
+// `protocol: auto`, and the origin has chosen: the connection goes on as a shared one.
+void UpstreamConnection::become_http2() {
+  endpoint().set_speaks_http2(true);
+  Exchange& exchange = detach();
+  const H2UpstreamConnection::Joined joined =
+      H2UpstreamConnection::take_over(worker_, take_permit(), socket_, exchange);
+  exchange.on_stream_changed(*joined.stream);
+  close();
+}
+
+// A PROXY header speaks for one client.
+bool UpstreamConnection::one_request_only() const {
+  return endpoint().cluster().config().proxy_protocol != SendProxy::kOff;
 }
 
 void UpstreamConnection::room_to_write() {
@@ -316,8 +325,8 @@ void UpstreamConnection::on_eof(int error) {
 // `surplus`: bytes came behind the response, which nobody asked for.
 void UpstreamConnection::response_complete(bool surplus) {
   const HeaderList trailers = request_->body.trailers();
-  const bool reusable = keep_alive_ && request_ended_ && out_.empty() && !surplus &&
-                        !write_broken_ && !socket_.peer_finished() && !socket_.failed();
+  const bool reusable = keep_alive_ && request_ended_ && !one_request_only() && out_.empty() &&
+                        !surplus && !write_broken_ && !socket_.peer_finished() && !socket_.failed();
   Exchange& exchange = detach();
   if (reusable) {
     state_ = State::kIdle;

@@ -3,7 +3,7 @@
 // time and lies in its worker's pool between them.
 //
 // State         who refers to it                    what an event means
-// kConnecting   its exchange's attempt              established, or the connect failed
+// kConnecting   its exchange's attempt              the dial's next stage, or it failed
 // kActive       its exchange's attempt              response bytes, room to write, or the end
 // kIdle         the pool                            any byte or end closes it
 // kClosed       nobody; the graveyard frees it      none comes
@@ -15,6 +15,7 @@
 
 #include "net/loop.h"
 #include "net/socket.h"
+#include "proxy/dial.h"
 #include "proxy/output.h"
 #include "proxy/stream.h"
 #include "upstream/worker_cluster.h"
@@ -68,6 +69,8 @@ class UpstreamConnection final : public net::SocketHandler,
   Output::Memory memory();
   base::Arena& arena();
   void on_connecting();
+  void become_http2();
+  bool one_request_only() const;
   void room_to_write();
   void read_some();
   bool wants_read() const;
@@ -90,6 +93,7 @@ class UpstreamConnection final : public net::SocketHandler,
   Request* request_ = nullptr;  ///< Non-null exactly while exchange_ is.
   net::Socket socket_;
   Output out_;
+  Dial dial_;
   State state_ = State::kConnecting;
   BodyFraming::Kind request_framing_ = BodyFraming::Kind::kNone;
   bool head_sent_ = false;

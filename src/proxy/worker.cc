@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "proxy/access_record.h"
 #include "proxy/exchange.h"
+#include "proxy/h2_downstream.h"
 #include "proxy/snapshot.h"
 #include "proxy/worker_listener.h"
 
@@ -23,6 +24,7 @@ constexpr size_t kFreeExchanges = 512;
 // Two descriptors and up to 1 MiB of kernel memory each.
 constexpr size_t kOpenPipes = 256;
 constexpr size_t kFreePipes = 16;
+constexpr Duration kTurnWindow = std::chrono::seconds(30);
 constexpr Duration kHeartbeat = std::chrono::milliseconds(500);
 
 }  // namespace
@@ -38,6 +40,7 @@ Worker::Worker(const Clock& clock, WorkerOptions options)
       log_buffer_(std::make_unique_for_overwrite<char[]>(AccessLogFormat::kRoomEnough)),
       clusters_(loop_, rng_.next()),
       exchange_memory_(sizeof(base::Block) + sizeof(Exchange), kFreeExchanges),
+      h2_stream_memory_(sizeof(base::Block) + sizeof(H2DownstreamStream), kFreeExchanges),
       heartbeat_(net::timer_callback<&Worker::on_heartbeat>(this)) {
   last_turn_ns_.store(clock.now().time_since_epoch().count(), std::memory_order_relaxed);
 }
@@ -145,6 +148,23 @@ void Worker::sweep_listeners() {
 void Worker::end_turn() {
   last_turn_ns_.store(loop_.now().time_since_epoch().count(), std::memory_order_relaxed);
   if (sweep_) sweep_listeners();
+  handshakes_took_ = {};
+  measure_turn();
+}
+
+// What one turn took is what every other connection waited.
+void Worker::measure_turn() {
+  const TimePoint begun = loop_.now();
+  const int64_t took =
+      std::chrono::duration_cast<std::chrono::microseconds>(loop_.clock().now() - begun).count();
+  if (begun - turn_window_ > kTurnWindow) {
+    turn_max_us_[1] = turn_max_us_[0];
+    turn_max_us_[0] = 0;
+    turn_window_ = begun;
+  }
+  turn_max_us_[0] = std::max(turn_max_us_[0], took);
+  const int64_t longest = std::max(turn_max_us_[0], turn_max_us_[1]);
+  stats_.turn_max_us.add(longest - stats_.turn_max_us.value());
 }
 
 // A loop that sleeps is alive too: it proves it by waking up.
@@ -162,6 +182,16 @@ void Worker::recycle_exchange(Exchange& exchange) {
   exchange.~Exchange();
   stats_.exchanges_live.sub();
   exchange_memory_.release(reinterpret_cast<base::Block*>(&exchange) - 1);
+}
+
+H2DownstreamStream* Worker::take_h2_stream(H2DownstreamConnection& connection) {
+  base::Block* block = h2_stream_memory_.take(connection.listener().account());
+  return new (block->data()) H2DownstreamStream(connection);
+}
+
+void Worker::recycle_h2_stream(H2DownstreamStream& stream) {
+  stream.~H2DownstreamStream();
+  h2_stream_memory_.release(reinterpret_cast<base::Block*>(&stream) - 1);
 }
 
 void Worker::log(const AccessRecord& record) {

@@ -31,6 +31,8 @@ struct Client;
 struct Snapshot;
 class Exchange;
 class WorkerListener;
+class H2DownstreamConnection;
+class H2DownstreamStream;
 struct AccessRecord;
 
 struct WorkerOptions {
@@ -91,10 +93,22 @@ class Worker {
   Exchange* take_exchange(const Client& client);
   void recycle_exchange(Exchange& exchange);
   void connection_closed();
+  /// A stream of an HTTP/2 client with its exchange, from the slab.
+  H2DownstreamStream* take_h2_stream(H2DownstreamConnection& connection);
+  void recycle_h2_stream(H2DownstreamStream& stream);
+  /// Exchanges that an HTTP/2 connection's feed() has reached (see H2Connection::touch()).
+  std::vector<Exchange*>& touched() { return touched_; }
+  /// Whether this turn has time for another step of a TLS handshake; shook_hands() says what one
+  /// took.
+  bool may_shake_hands() const { return handshakes_took_ < kHandshakesATurn; }
+  void shook_hands(Duration took) { handshakes_took_ += took; }
   /// Writes the line into the worker's ring, or counts it as dropped.
   void log(const AccessRecord& record);
 
  private:
+  /// Then the others get their turn.
+  static constexpr Duration kHandshakesATurn = std::chrono::milliseconds(3);
+
   void adopt_now(std::shared_ptr<const Snapshot> snapshot);
   void adopt_listeners(const Snapshot& next);
   void detach_exchanges();
@@ -103,6 +117,7 @@ class Worker {
   void stop_now();
   void on_heartbeat();
   void end_turn();
+  void measure_turn();
   bool idle();
 
   WorkerOptions options_;
@@ -120,10 +135,15 @@ class Worker {
   upstream::WorkerClusters clusters_;
   std::vector<std::unique_ptr<WorkerListener>> listeners_;  ///< Of the snapshot, and leaving ones.
   base::BlockPool exchange_memory_;
+  base::BlockPool h2_stream_memory_;
+  std::vector<Exchange*> touched_;
+  Duration handshakes_took_{};  ///< In this turn.
   base::IntrusiveList<Exchange> exchanges_;
   net::Timer heartbeat_;
   std::vector<Done> drained_;  ///< Called once, when the last connection is gone.
   std::atomic<int64_t> last_turn_ns_{0};
+  int64_t turn_max_us_[2] = {};  ///< Of this half minute and the one before.
+  TimePoint turn_window_{};
   bool draining_ = false;
   bool sweep_ = false;  ///< A listener that has left may be empty now.
 };

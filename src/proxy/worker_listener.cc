@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "proxy/downstream_accept.h"
+#include "proxy/downstream_connection.h"
 #include "proxy/worker.h"
 
 namespace weir::proxy {
@@ -24,6 +26,7 @@ WorkerListener::~WorkerListener() { CHECK(connections_.empty()); }
 
 void WorkerListener::update(const ListenerUse& use) {
   config_ = use.config;
+  tls_ = use.tls;
   head_limits_ = {config_.limits.max_header_bytes, config_.limits.max_headers,
                   config_.limits.max_uri_bytes};
 }
@@ -31,21 +34,26 @@ void WorkerListener::update(const ListenerUse& use) {
 void WorkerListener::stop_accepting() { acceptor_.reset(); }
 
 void WorkerListener::drain_connections() {
-  connections_.for_each([](DownstreamConnection& connection) { connection.drain(); });
+  connections_.for_each([](ClientConnection& connection) { connection.drain(); });
 }
 
 void WorkerListener::kill_connections() {
-  connections_.for_each([](DownstreamConnection& connection) { connection.kill(); });
+  connections_.for_each([](ClientConnection& connection) { connection.kill(); });
 }
 
-void WorkerListener::connection_opened(DownstreamConnection& connection) {
+void WorkerListener::connection_opened(ClientConnection& connection) {
   connections_.push_back(connection);
   stats().connections_active.add();
   worker_.mutable_stats().downstream_connections_live.add();
 }
 
-void WorkerListener::connection_closed(DownstreamConnection& connection) {
-  connection.base::ListLink<>::unlink();
+void WorkerListener::connection_replaced(ClientConnection& gone, ClientConnection& now) {
+  gone.unlink();
+  connections_.push_back(now);
+}
+
+void WorkerListener::connection_closed(ClientConnection& connection) {
+  connection.unlink();
   shared_->connections.fetch_sub(1, std::memory_order_relaxed);
   stats().connections_active.sub();
   worker_.mutable_stats().downstream_connections_live.sub();
@@ -62,7 +70,11 @@ void WorkerListener::on_accept(int fd, const net::Peer& peer) {
     return;
   }
   stats().connections_accepted.add();
-  DownstreamConnection::open(*this, fd, peer);
+  if (config_.tls || config_.proxy_protocol != AcceptProxy::kOff) {
+    DownstreamAccept::open(*this, fd, peer);
+  } else {
+    DownstreamConnection::open(*this, fd, peer);
+  }
 }
 
 void WorkerListener::on_descriptors_exhausted() { stats().connections_refused.add(); }

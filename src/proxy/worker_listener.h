@@ -12,7 +12,8 @@
 #include "base/account.h"
 #include "http/head.h"
 #include "net/acceptor.h"
-#include "proxy/downstream_connection.h"
+#include "net/tls_server_context.h"
+#include "proxy/client_connection.h"
 #include "proxy/listener.h"
 
 namespace weir::proxy {
@@ -39,14 +40,18 @@ class WorkerListener final : public net::AcceptHandler {
   const ListenerConfig& config() const { return config_; }
   const SharedListener& shared() const { return *shared_; }
   const http::HeadLimits& head_limits() const { return head_limits_; }
+  /// Null: plain.
+  const net::TlsServerContext* tls() const { return tls_.get(); }
   /// Of this listener on this worker: the parent is the worker's.
   base::Account& account() { return account_; }
   ListenerStats& stats() { return *shared_->stats[worker_index_]; }
   std::string_view port_text() const { return port_text_; }
 
   // For its connections.
-  void connection_opened(DownstreamConnection& connection);
-  void connection_closed(DownstreamConnection& connection);
+  void connection_opened(ClientConnection& connection);
+  /// The same connection, now in the hands of another object; `gone` is not closed but forgotten.
+  void connection_replaced(ClientConnection& gone, ClientConnection& now);
+  void connection_closed(ClientConnection& connection);
 
   // net::AcceptHandler
   void on_accept(int fd, const net::Peer& peer) override;
@@ -57,11 +62,12 @@ class WorkerListener final : public net::AcceptHandler {
   const uint32_t worker_index_;
   std::shared_ptr<SharedListener> shared_;
   ListenerConfig config_;
+  std::shared_ptr<const net::TlsServerContext> tls_;
   http::HeadLimits head_limits_;
   base::Account account_;
   std::string port_text_;
   std::optional<net::Acceptor> acceptor_;
-  base::IntrusiveList<DownstreamConnection> connections_;
+  base::IntrusiveList<ClientConnection> connections_;
 };
 
 }  // namespace weir::proxy

@@ -24,6 +24,10 @@
 #include "upstream/endpoint_set.h"
 #include "upstream/worker_port.h"
 
+namespace weir::net {
+class TlsClientContext;
+}
+
 namespace weir::upstream {
 
 /// What `auto` means for a cluster's limits.
@@ -51,6 +55,7 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
   struct Published {
     std::shared_ptr<const ClusterConfig> config;
     std::shared_ptr<const EndpointSet> endpoints;
+    std::shared_ptr<const net::TlsClientContext> tls;  ///< Null: plain.
     OperatorState state = OperatorState::kReady;
     std::uint64_t version = 0;
   };

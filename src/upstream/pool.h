@@ -48,6 +48,8 @@ class PoolEntry : public base::ListLink<ByEndpoint>, public base::ListLink<ByAge
 
  protected:
   virtual ~PoolEntry() { leave_pool(); }
+  /// The connection goes on as something else. Requires: in use; leave_pool() follows.
+  ConnectionPermit take_permit() { return std::move(permit_); }
   /// The pool lets go of an idle connection, which is unlinked and without permit by now: close the
   /// socket and retire. Must not call the pool.
   virtual void close_idle() = 0;

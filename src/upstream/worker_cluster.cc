@@ -49,7 +49,7 @@ WorkerCluster::WorkerCluster(net::Loop& loop, std::shared_ptr<Cluster> shared, s
 }
 
 WorkerCluster::~WorkerCluster() {
-  pool_.close_all();
+  close_idle();
   CHECK(!in_use());
   port_->view = nullptr;
   shared_->detach(*port_);
@@ -57,7 +57,17 @@ WorkerCluster::~WorkerCluster() {
 
 void WorkerCluster::retire() {
   retired_ = true;
+  close_idle();
+}
+
+void WorkerCluster::close_idle() {
   pool_.close_all();
+  for (auto& [key, endpoint] : endpoints_) retire_shared(*endpoint);
+}
+
+void WorkerCluster::retire_shared(WorkerEndpoint& endpoint) {
+  endpoint.shared_connections_.for_each(
+      [](SharedConnection& connection) { connection.retire_shared(); });
 }
 
 void WorkerCluster::adopt_published() {
@@ -65,7 +75,7 @@ void WorkerCluster::adopt_published() {
   CHECK(published_.config != nullptr && published_.endpoints != nullptr);
   index_endpoints();
   drop_gone_endpoints();
-  if (published_.state == OperatorState::kMaint) pool_.close_all();
+  if (published_.state == OperatorState::kMaint) close_idle();
 }
 
 void WorkerCluster::index_endpoints() {
@@ -82,7 +92,9 @@ void WorkerCluster::index_endpoints() {
 // One that is still in use goes at a later change.
 void WorkerCluster::drop_gone_endpoints() {
   for (auto& [key, endpoint] : endpoints_) {
-    if (endpoint->gone_) pool_.close_endpoint(*endpoint);
+    if (!endpoint->gone_) continue;
+    pool_.close_endpoint(*endpoint);
+    retire_shared(*endpoint);
   }
   std::erase_if(endpoints_,
                 [](const auto& entry) { return entry.second->gone_ && entry.second->users_ == 0; });
@@ -142,6 +154,12 @@ RetryPermit WorkerCluster::try_retry(const RetryBudget& budget) {
 // ---- Connections.
 
 Result<LeaseOffer> WorkerCluster::lease(WorkerEndpoint& endpoint, PlaceWaiter& waiter) {
+  if (SharedConnection* const shared = shared_with_room(endpoint)) {
+    LeaseOffer offer;
+    offer.shared = shared;
+    waiter.cancel();
+    return offer;
+  }
   // First come, first served: who comes while others wait goes to the end.
   if (!waiter.waiting() && !waiters_.empty()) return enqueue(waiter);
   LeaseOffer offer;
@@ -166,7 +184,29 @@ bool WorkerCluster::take_place() {
   }
   if (shared_->try_acquire_connection()) return true;
   // An idle connection to another endpoint is worth less than a request that waits.
-  return pool_.close_oldest() && shared_->try_acquire_connection();
+  return (pool_.close_oldest() || close_idle_shared()) && shared_->try_acquire_connection();
+}
+
+// The oldest one, so that those opened for a burst run dry and close.
+SharedConnection* WorkerCluster::shared_with_room(WorkerEndpoint& endpoint) {
+  SharedConnection* found = nullptr;
+  endpoint.shared_connections_.for_each([&found](SharedConnection& connection) {
+    if (connection.has_room()) found = &connection;
+  });
+  return found;
+}
+
+bool WorkerCluster::close_idle_shared() {
+  for (auto& [key, endpoint] : endpoints_) {
+    SharedConnection* idle = nullptr;
+    endpoint->shared_connections_.for_each([&idle](SharedConnection& connection) {
+      if (connection.idle()) idle = &connection;
+    });
+    if (idle == nullptr) continue;
+    idle->retire_shared();
+    return true;
+  }
+  return false;
 }
 
 void WorkerCluster::give_back(PoolEntry& entry) {
@@ -178,6 +218,10 @@ void WorkerCluster::give_back(PoolEntry& entry) {
   }
   if (!pool_.give_back(entry, published_.config->pool, loop_.now())) return;
   if (!idle_timer_.armed()) arm_idle_timer();
+  post_serve();
+}
+
+void WorkerCluster::post_serve() {
   if (waiters_.empty() || serve_posted_) return;
   serve_posted_ = true;
   port_->post_serve();

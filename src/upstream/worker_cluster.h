@@ -20,11 +20,13 @@
 #include "base/intrusive_list.h"
 #include "base/rng.h"
 #include "net/timer_wheel.h"
+#include "net/tls_client_context.h"
 #include "upstream/balancer.h"
 #include "upstream/cluster.h"
 #include "upstream/cluster_stats.h"
 #include "upstream/permits.h"
 #include "upstream/pool.h"
+#include "upstream/shared_connection.h"
 #include "upstream/worker_port.h"
 
 namespace weir::net {
@@ -46,6 +48,13 @@ class WorkerEndpoint {
   const std::string& text() const { return shared_->text; }
   const std::string& host() const { return shared_->host; }
   WorkerCluster& cluster() const { return cluster_; }
+  /// A shared connection takes more exchanges from now on, until it unlinks itself.
+  void offer(SharedConnection& connection) { shared_connections_.push_front(connection); }
+  /// The origin's last word on ALPN was HTTP/2: the next connection will be shared as well.
+  bool speaks_http2() const { return speaks_http2_; }
+  void set_speaks_http2(bool yes) { speaks_http2_ = yes; }
+  /// What TLS remembers of this endpoint, for resumption.
+  net::TlsSessionCache& tls_sessions() { return tls_sessions_; }
 
  private:
   friend class WorkerCluster;
@@ -56,8 +65,11 @@ class WorkerEndpoint {
   WorkerCluster& cluster_;
   const std::shared_ptr<Endpoint> shared_;
   base::IntrusiveList<PoolEntry, ByEndpoint> idle_;  ///< Most recently used first.
-  std::uint32_t users_ = 0;                          ///< Permits that name it.
-  bool gone_ = false;                                ///< The cluster has it no more.
+  base::IntrusiveList<SharedConnection> shared_connections_;
+  net::TlsSessionCache tls_sessions_;
+  std::uint32_t users_ = 0;  ///< Permits that name it.
+  bool speaks_http2_ = false;
+  bool gone_ = false;  ///< The cluster has it no more.
 };
 
 /// A request that waits for a connection place; a member of whoever waits. Destroying it cancels.
@@ -77,9 +89,10 @@ class PlaceWaiter : public base::ListLink<> {
 
 /// What lease() came to; exactly one is set, or neither: then the waiter waits.
 struct LeaseOffer {
-  PoolEntry* reused = nullptr;  ///< A pooled connection, the caller's now.
-  ConnectionPermit connect;     ///< Leave to open a new one.
-  bool waits() const { return reused == nullptr && !connect; }
+  PoolEntry* reused = nullptr;         ///< A pooled connection, the caller's now.
+  SharedConnection* shared = nullptr;  ///< One with room for this exchange.
+  ConnectionPermit connect;            ///< Leave to open a new one.
+  bool waits() const { return reused == nullptr && shared == nullptr && !connect; }
 };
 
 class WorkerCluster {
@@ -105,7 +118,9 @@ class WorkerCluster {
   Result<LeaseOffer> lease(WorkerEndpoint& endpoint, PlaceWaiter& waiter);
   /// A connection that can carry another request. Closed instead of kept where the pool says so.
   void give_back(PoolEntry& entry);
-  void close_idle() { pool_.close_all(); }
+  /// A shared connection has room again.
+  void on_room() { post_serve(); }
+  void close_idle();
   /// The cluster has gone from the config: no connection is kept from now on.
   void retire();
 
@@ -113,6 +128,8 @@ class WorkerCluster {
   /// As last published. Valid within the turn until admit() or pick(): copy what must last.
   const ClusterConfig& config() const { return *published_.config; }
   Cluster& shared() const { return *shared_; }
+  /// As config(). Null: connections are plain.
+  const net::TlsClientContext* tls() const { return published_.tls.get(); }
   ClusterStats& stats() { return *stats_; }
   std::size_t idle() const { return pool_.size(); }
   /// A permit or a waiter names it.
@@ -133,6 +150,10 @@ class WorkerCluster {
   void adopt_published();
   void index_endpoints();
   void drop_gone_endpoints();
+  SharedConnection* shared_with_room(WorkerEndpoint& endpoint);
+  bool close_idle_shared();
+  void retire_shared(WorkerEndpoint& endpoint);
+  void post_serve();
   bool take_place();
   Result<LeaseOffer> enqueue(PlaceWaiter& waiter);
   void dequeue(PlaceWaiter& waiter);

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// An accepted connection as its listener knows it, whatever is spoken on it: being accepted (PROXY
+// header, TLS handshake), HTTP/1 or HTTP/2. In its listener's list until it closes. One thread.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/intrusive_list.h"
+
+namespace weir::net {
+class Socket;
+struct Peer;
+}  // namespace weir::net
+
+namespace weir::proxy {
+
+class WorkerListener;
+
+class ClientConnection : public base::ListLink<> {
+ public:
+  /// The worker drains: closes now if idle, else after what is under way.
+  virtual void drain() = 0;
+  /// The worker stops: resets.
+  virtual void kill() = 0;
+
+ protected:
+  ClientConnection() = default;
+  ~ClientConnection() = default;
+};
+
+/// What a proxy in front told of the connection (PROXY protocol, TLVs).
+struct ProxyTlvs {
+  std::string authority;
+  std::string unique_id;
+};
+
+/// What goes from one kind of connection to the next.
+struct Handover {
+  WorkerListener& listener;
+  net::Socket& socket;
+  const net::Peer& peer;
+  std::string_view bytes;           ///< Read already.
+  std::unique_ptr<ProxyTlvs> tlvs;  ///< Null for most.
+};
+
+}  // namespace weir::proxy

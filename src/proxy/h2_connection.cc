@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proxy/h2_connection.h"
+
+#include <array>
+
+#include "proxy/exchange.h"
+#include "proxy/worker.h"
+
+namespace weir::proxy {
+namespace {
+
+using Status = net::IoResult::Status;
+
+// One connection's share of a turn.
+constexpr size_t kTurnBytes = 256 * 1024;
+// Frames that wait for the socket. Small, so that what is urgent does not stand behind much.
+constexpr size_t kOutLimit = 64 * 1024;
+// From here on a write need not wait for the end of the batch.
+constexpr size_t kSendNow = 32 * 1024;
+
+}  // namespace
+
+H2Connection::H2Connection(Worker& worker, http::H2Session::Role role,
+                           const http::H2Options& options, base::Account& account)
+    : worker_(worker), account_(account), session_(role, options, *this, worker.large_blocks()) {}
+
+void H2Connection::touch(Exchange& exchange) {
+  std::vector<Exchange*>& touched = worker_.touched();
+  if (touched.empty() || touched.back() != &exchange) touched.push_back(&exchange);
+}
+
+void H2Connection::feed(std::string_view bytes) {
+  if (Result<void> fed = session_.feed(bytes); !fed) {
+    dead_ = true;
+    error_ = fed.error();
+  }
+  flush_touched();
+}
+
+// Exchanges are taken back by the loop alone, so that all of these are still there.
+void H2Connection::flush_touched() {
+  std::vector<Exchange*>& touched = worker_.touched();
+  for (size_t i = 0; i < touched.size(); ++i) touched[i]->flush();
+  touched.clear();
+}
+
+void H2Connection::read_some() {
+  char* const buffer = worker_.read_buffer();
+  size_t taken = 0;
+  while (!dead_ && socket_.readable() && taken < kTurnBytes) {
+    const net::IoResult in = socket_.recv({buffer, Worker::kReadBuffer});
+    if (in.status == Status::kAgain) return;
+    if (in.status != Status::kOk) {
+      dead_ = true;
+      error_ = make_error(ErrorCode::kClientClosed, nullptr, Retry::kNo, in.error);
+      return;
+    }
+    feed({buffer, in.bytes});
+    taken += in.bytes;
+  }
+  if (!dead_ && socket_.readable()) socket_.wake();
+}
+
+void H2Connection::flush(http::H2Stream& stream) {
+  if (!pumping_ && !session_.feeding() && out_.size() < kOutLimit && socket_.is_open()) {
+    pumping_ = true;
+    session_.pull(out_, account_, kOutLimit);
+    pumping_ = false;
+  }
+  session_.hold(stream);
+  if (blocked_ || !socket_.is_open()) return;
+  if (out_.size() >= kSendNow && !pumping_) send_out();
+  if (!out_.empty() || session_.wants_write()) socket_.wake();
+}
+
+void H2Connection::pump() {
+  if (socket_.writable()) blocked_ = false;
+  pumping_ = true;
+  while (socket_.is_open() && !blocked_) {
+    session_.pull(out_, account_, kOutLimit);
+    if (out_.empty() || !send_out()) break;
+  }
+  pumping_ = false;
+}
+
+// False: the socket is full or broken.
+bool H2Connection::send_out() {
+  while (!out_.empty()) {
+    std::array<iovec, 8> runs;
+    const size_t n = out_.fill(runs);
+    const net::IoResult sent = socket_.send(std::span<const iovec>(runs.data(), n));
+    if (sent.status == Status::kOk) {
+      out_.consume(sent.bytes, worker_.large_blocks());
+      continue;
+    }
+    blocked_ = sent.status == Status::kAgain;
+    if (!blocked_) {
+      // Reading tells why; if it tells nothing, the connection is over all the same.
+      out_.clear(worker_.large_blocks());
+      blocked_ = true;
+      socket_.mark_readable();
+      socket_.wake();
+    }
+    return false;
+  }
+  return true;
+}
+
+void H2Connection::release_memory() { out_.clear(worker_.large_blocks()); }
+
+}  // namespace weir::proxy
