@@ -227,14 +227,18 @@ def store(args, results):
     print("\nraw results: %s" % os.path.relpath(path))
 
 
+def allow_descriptors():
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def main():
     args = parse_arguments()
     if args.quick:
         args.rounds, args.seconds = 1, 0.7
     if os.cpu_count() < 2:
         sys.exit("two cores are needed: one for the proxy, one for origin and load")
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    allow_descriptors()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     tools = find_tools(args)
     os.sched_setaffinity(0, LOAD_CORES)
