@@ -127,7 +127,7 @@ void HeadWriter::finish() { raw("\r\n"); }
 size_t request_head_bound(const RequestHead& head) {
   constexpr size_t kLine = sizeof(" ? HTTP/1.1\r\n") + sizeof("Host: \r\n");
   return kLine + head.method_text.size() + head.path.size() + head.query.size() +
-         head.authority.size() + fields_bound(head.headers) + kFixedLines;
+         2 * head.authority.size() + fields_bound(head.headers) + kFixedLines;
 }
 
 size_t response_head_bound(const ResponseHead& head) {
@@ -136,7 +136,10 @@ size_t response_head_bound(const ResponseHead& head) {
 }
 
 void write_request_head(const RequestHead& head, HeadWriter& out) {
-  out.request_line(head.method_text, head.path, head.query, head.has_query);
+  // CONNECT alone names an authority (RFC 9112, 3.2.3).
+  const bool connect = head.method == Method::kConnect;
+  out.request_line(head.method_text, connect ? head.authority : head.path, head.query,
+                   head.has_query);
   out.header("Host", head.authority);
   for (const Header& header : head.headers) {
     bool own = header.id == HeaderId::kHost || header.id == HeaderId::kContentLength ||

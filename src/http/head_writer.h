@@ -60,8 +60,8 @@ constexpr ConnectionField connection_field(Version version, bool keep_alive) {
 size_t request_head_bound(const RequestHead& head);
 size_t response_head_bound(const ResponseHead& head);
 
-/// Request line in origin-form (or "*"), Host = authority first, then `headers` without Host and
-/// the framing fields, then the framing of head.body. Hop-by-hop fields must be gone already.
+/// Request line in origin-form (or "*", or the authority for CONNECT), Host = authority first, then
+/// `headers` without Host and the framing fields, then the framing of head.body. Hop-by-hop fields must be gone already.
 void write_request_head(const RequestHead& head, HeadWriter& out);
 
 /// Status line, `headers` without the framing fields, `connection`, then the framing of head.body.

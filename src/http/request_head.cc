@@ -10,6 +10,7 @@
 #include "http/limits.h"
 #include "http/llhttp_split.h"
 #include "http/request_rules.h"
+#include "http/upgrade.h"
 #include "http/uri.h"
 
 namespace weir::http {
@@ -179,6 +180,9 @@ Result<void> apply(FieldFacts& facts, base::Arena& arena, RequestHead& out) {
     // RFC 9110, 7.8 and 10.1.1: from an HTTP/1.0 client both are ignored; Expect must not reach the
     // origin either, for which the request becomes one of HTTP/1.1.
     out.headers.remove_if([](const Header& h) { return h.id == HeaderId::kExpect; });
+  }
+  if (out.upgrade || out.method == Method::kConnect) {
+    out.protocol = requested_protocol(out, arena);
   }
   return check_host(facts, arena, out);
 }

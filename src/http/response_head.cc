@@ -67,6 +67,12 @@ Result<void> set_framing(const FramingFacts& framing, Method request_method, Res
     if (promises_body) return fail(ErrorCode::kUpstreamBadFraming, "body promised by a 1xx");
     return {};
   }
+  if (request_method == Method::kConnect && out.status < 300) {
+    // What framing fields say of it is to be ignored (RFC 9110, 9.3.6).
+    out.body = {Kind::kTunnel, 0};
+    out.keep_alive = false;
+    return {};
+  }
   if (out.status == 204) {
     // Forbidden, yet sent in the wild, some with body bytes behind: they must not be taken for the
     // next response, so the connection is not used again.
