@@ -61,7 +61,8 @@ size_t request_head_bound(const RequestHead& head);
 size_t response_head_bound(const ResponseHead& head);
 
 /// Request line in origin-form (or "*", or the authority for CONNECT), Host = authority first, then
-/// `headers` without Host and the framing fields, then the framing of head.body. Hop-by-hop fields must be gone already.
+/// `headers` without Host and the framing fields, then the framing of head.body. Hop-by-hop fields
+/// must be gone already.
 void write_request_head(const RequestHead& head, HeadWriter& out);
 
 /// Status line, `headers` without the framing fields, `connection`, then the framing of head.body.
