@@ -14,15 +14,20 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 #include "net/address.h"
 #include "net/socket_set.h"
+#include "net/tls_session.h"
 
 namespace weir::net {
 
 using Status = IoResult::Status;
+
+Socket::Socket() = default;
+
+Socket::~Socket() { close(); }
 
 bool Socket::adopt(SocketSet& set, int fd, SocketHandler& handler) {
   DCHECK(fd_ < 0);
@@ -37,9 +42,47 @@ bool Socket::adopt(SocketSet& set, int fd, SocketHandler& handler) {
   return true;
 }
 
+void Socket::hand_over(Socket& to, SocketHandler& handler) {
+  DCHECK(is_open() && !to.is_open());
+  unlink();
+  set_->move(*this, to);
+  to.handler_ = &handler;
+  to.set_ = set_;
+  to.fd_ = std::exchange(fd_, -1);
+  to.flags_ = std::exchange(flags_, uint8_t{0});
+  to.tls_ = std::move(tls_);
+  if (to.readable()) to.wake();
+}
+
+void Socket::start_tls(std::unique_ptr<TlsSession> session, std::string_view received) {
+  DCHECK(is_open() && tls_ == nullptr);
+  tls_ = std::move(session);
+  tls_->keep_ahead(received);
+  if (!received.empty()) mark_readable();
+}
+
+Handshake Socket::handshake() {
+  const Handshake result = tls_->handshake(*this);
+  if (tls_->has_pending()) mark_readable();
+  return result;
+}
+
+IoResult Socket::recv(std::span<char> room) {
+  if (tls_ == nullptr) return plain_recv(room);
+  const IoResult result = tls_->recv(*this, room);
+  if (tls_->has_pending()) mark_readable();
+  return result;
+}
+
+IoResult Socket::send(std::string_view bytes, bool more_follows) {
+  if (tls_ == nullptr) return plain_send(bytes, more_follows);
+  const iovec piece{const_cast<char*>(bytes.data()), bytes.size()};
+  return tls_->send(*this, {&piece, 1}, more_follows);
+}
+
 // libc's recv and send are cancellation points: in a process with threads each call pays for two
 // switches of the cancellation state, 1 % of a small request. Nobody here cancels threads.
-IoResult Socket::recv(std::span<char> room) {
+IoResult Socket::plain_recv(std::span<char> room) {
   const long n = ::syscall(SYS_recvfrom, fd_, room.data(), room.size(), 0, nullptr, nullptr);
   if (n > 0) {
     // Edge-triggered: a short read has emptied the queue, and new bytes are a new edge (epoll(7)).
@@ -55,13 +98,14 @@ IoResult Socket::recv(std::span<char> room) {
   return {Status::kError, errno, 0};
 }
 
-IoResult Socket::send(std::string_view bytes, bool more_follows) {
+IoResult Socket::plain_send(std::string_view bytes, bool more_follows) {
   const int flags = MSG_NOSIGNAL | (more_follows ? MSG_MORE : 0);
   return sent(::syscall(SYS_sendto, fd_, bytes.data(), bytes.size(), flags, nullptr, 0),
               bytes.size());
 }
 
 IoResult Socket::send(std::span<const iovec> pieces, bool more_follows) {
+  if (tls_ != nullptr) return tls_->send(*this, pieces, more_follows);
   size_t total = 0;
   for (const iovec& piece : pieces) total += piece.iov_len;
   msghdr message{};
@@ -110,10 +154,21 @@ size_t Socket::unacknowledged() const {
   return ::ioctl(fd_, SIOCOUTQ, &bytes) == 0 && bytes > 0 ? static_cast<size_t>(bytes) : 0;
 }
 
-void Socket::shutdown_write() { ::shutdown(fd_, SHUT_WR); }
+void Socket::shutdown_write() {
+  if (tls_ != nullptr && !tls_->send_close_notify(*this)) {
+    flags_ |= kShutdownDue;
+    return;
+  }
+  flags_ &= static_cast<uint8_t>(~kShutdownDue);
+  ::shutdown(fd_, SHUT_WR);
+}
 
 void Socket::close() {
   if (fd_ < 0) return;
+  if (tls_ != nullptr) {
+    if (!failed()) tls_->send_close_notify(*this);
+    tls_.reset();
+  }
   unlink();
   set_->remove(*this);
   ::close(fd_);
@@ -123,6 +178,7 @@ void Socket::close() {
 
 void Socket::abort() {
   if (fd_ < 0) return;
+  tls_.reset();
   const linger now{1, 0};
   ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &now, sizeof now);
   close();

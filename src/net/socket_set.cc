@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "net/tls_scratch.h"
 
 namespace weir::net {
 namespace {
@@ -44,6 +45,16 @@ bool SocketSet::add(Socket& socket, int fd) {
   return true;
 }
 
+void SocketSet::move(Socket& from, Socket& to) {
+  to.slot_ = from.slot_;
+  slots_[to.slot_].socket = &to;
+}
+
+TlsScratch& SocketSet::tls_scratch() {
+  if (tls_scratch_ == nullptr) tls_scratch_ = std::make_unique_for_overwrite<TlsScratch>();
+  return *tls_scratch_;
+}
+
 void SocketSet::remove(Socket& socket) {
   Slot& slot = slots_[socket.slot_];
   slot.socket = nullptr;
@@ -70,6 +81,7 @@ void SocketSet::handle() {
     if ((event.events & EPOLLRDHUP) != 0) flags |= Socket::kPeerFinished;
     if ((event.events & (EPOLLERR | EPOLLHUP)) != 0) flags |= Socket::kFailed | Socket::kReadable;
     socket.flags_ = static_cast<uint8_t>(flags);
+    if ((flags & Socket::kShutdownDue) != 0) socket.shutdown_write();
     socket.handler_->on_socket();
   }
   base::IntrusiveList<Socket> woken;

@@ -15,6 +15,8 @@ struct epoll_event;
 
 namespace weir::net {
 
+struct TlsScratch;
+
 class SocketSet {
  public:
   SocketSet();
@@ -34,6 +36,8 @@ class SocketSet {
   void handle();
   /// Whether a socket has asked to be woken since: the loop must not sleep.
   bool has_woken() const { return !woken_.empty(); }
+  /// What TLS sockets of this set work with, one call at a time. Made at the first use.
+  TlsScratch& tls_scratch();
   /// Sockets registered now; zero at exit, by test.
   size_t size() const { return used_; }
 
@@ -47,6 +51,7 @@ class SocketSet {
   static constexpr uint32_t kNoSlot = UINT32_MAX;
 
   bool add(Socket& socket, int fd);
+  void move(Socket& from, Socket& to);
   void remove(Socket& socket);
 
   int epoll_fd_;
@@ -56,6 +61,7 @@ class SocketSet {
   uint32_t free_ = kNoSlot;
   std::vector<Slot> slots_;
   base::IntrusiveList<Socket> woken_;
+  std::unique_ptr<TlsScratch> tls_scratch_;
 };
 
 }  // namespace weir::net

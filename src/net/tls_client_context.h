@@ -16,6 +16,8 @@
 
 namespace weir::net {
 
+struct TlsSessionSlot;
+
 class TlsSessionCache {
  public:
   TlsSessionCache();
@@ -25,9 +27,7 @@ class TlsSessionCache {
 
  private:
   friend class TlsClientContext;
-  friend struct TlsCallbacks;
-  struct Slot;
-  std::shared_ptr<Slot> slot_;  ///< Made at the first use.
+  std::shared_ptr<TlsSessionSlot> slot_;  ///< Made at the first use.
 };
 
 class TlsClientContext : public std::enable_shared_from_this<TlsClientContext> {

@@ -22,7 +22,8 @@ typedef struct ssl_st SSL;
 
 namespace weir::net {
 
-struct TlsScratch;
+class TlsTrust;
+struct TlsClientSide;
 
 /// Why a handshake failed, in the classes that are counted.
 enum class TlsFailure : uint8_t {
@@ -79,16 +80,18 @@ class TlsSession {
   friend class TlsServerContext;
   friend class TlsClientContext;
   friend struct TlsCallbacks;
+  friend struct TlsTransport;
+  class Call;
 
-  /// Bytes that were read from the kernel and that TLS has not taken yet.
+  /// Bytes that were read from the kernel and that BoringSSL has not taken yet.
   struct Ahead {
     std::unique_ptr<char[]> bytes;
     uint32_t at = 0;
     uint32_t end = 0;
   };
 
-  /// Takes over `ssl`. `keep`: what its callbacks refer to.
-  TlsSession(SSL* ssl, std::shared_ptr<const void> keep);
+  /// Takes over `ssl`. `context`: what its callbacks refer to.
+  TlsSession(SSL* ssl, std::shared_ptr<const void> context);
 
   // For Socket, which is an argument of each call because a connection changes sockets.
   void keep_ahead(std::string_view received);
@@ -100,24 +103,27 @@ class TlsSession {
   /// There is something to read that no event will announce.
   bool has_pending() const;
 
-  class Call;
-  void established(bool ok);
-  Handshake handshake_failed(int ssl_error);
-  IoResult end_of_read(int ssl_error);
-  size_t take_credit(size_t offered);
+  Handshake end_handshake();
+  void note_failure();
+  IoResult end_of_read(const Call& call, int ssl_error);
+  /// Plain bytes that BoringSSL took, or why it took none.
+  IoResult seal(std::string_view bytes);
 
   SSL* ssl_;
-  std::shared_ptr<const void> keep_;
-  Call* call_ = nullptr;  ///< Under way: what BoringSSL's transport works with.
+  std::shared_ptr<const void> context_;
+  std::unique_ptr<TlsClientSide> client_;  ///< Null on a server.
+  const TlsTrust* trust_ = nullptr;        ///< Null: the peer's certificate is not verified.
+  Call* call_ = nullptr;                   ///< Under way: what BoringSSL's transport works with.
   Ahead ahead_;
   const char* reason_ = "";
-  const char* verify_reason_ = nullptr;
+  const char* verify_reason_ = "";
   IoResult read_end_;    ///< What recv() answers from now on, unless kOk.
   uint32_t sealed_ = 0;  ///< Plain bytes of a record that the kernel did not take whole.
   uint32_t credit_ = 0;  ///< Bytes that went out since and that the caller will offer again.
   TlsFailure failure_ = TlsFailure::kNone;
   bool established_ = false;
   bool peer_verified_ = false;
+  bool close_notify_sent_ = false;
 };
 
 }  // namespace weir::net
