@@ -159,6 +159,8 @@ void add_worker(Metric metric, const WorkerTotals& worker, Samples& out) {
   switch (metric) {
     case Metric::kWorkerTurnAge:
       return out.add(worker.turn_age_seconds, std::move(labels));
+    case Metric::kWorkerTurnMax:
+      return out.add(worker.turn_seconds_max, std::move(labels));
     case Metric::kWorkerExchanges:
       return out.add(worker.exchanges, std::move(labels));
     case Metric::kWorkerDownstream:
@@ -167,6 +169,21 @@ void add_worker(Metric metric, const WorkerTotals& worker, Samples& out) {
       return out.add(worker.upstream_connections, std::move(labels));
     default:
       return;
+  }
+}
+
+// Plain listeners have no such series.
+void add_tls(Metric metric, const ListenerTotals& l, Samples& out) {
+  if (!l.tls) return;
+  if (metric == Metric::kListenerTlsHandshakes) {
+    out.add(l.tls_handshakes - l.tls_resumed, {{"listener", l.name}, {"kind", "full"}});
+    out.add(l.tls_resumed, {{"listener", l.name}, {"kind", "resumed"}});
+    return;
+  }
+  for (size_t i = 1; i < l.tls_failures.size(); ++i) {
+    const auto failure = static_cast<net::TlsFailure>(i);
+    out.add(l.tls_failures[i],
+            {{"listener", l.name}, {"reason", std::string(net::tls_failure_word(failure))}});
   }
 }
 
@@ -196,6 +213,11 @@ void add_listener(Metric metric, const ListenerTotals& l, Samples& out) {
         out.add(l.responses[i], {{"listener", l.name}, {"class", kClasses[i]}});
       }
       return;
+    case Metric::kListenerHttp2Glitches:
+      return out.add(l.http2_glitches, std::move(labels));
+    case Metric::kListenerTlsHandshakes:
+    case Metric::kListenerTlsFailures:
+      return add_tls(metric, l, out);
     default:
       return;
   }

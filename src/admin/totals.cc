@@ -11,8 +11,10 @@ void add_all(std::array<uint64_t, N>& sums, const std::array<base::Counter, N>& 
   for (size_t i = 0; i < N; ++i) sums[i] += counters[i].value();
 }
 
-ListenerTotals listener_totals(const proxy::SharedListener& shared) {
+ListenerTotals listener_totals(const proxy::ListenerUse& use) {
+  const proxy::SharedListener& shared = *use.shared;
   ListenerTotals out;
+  out.tls = use.config.tls.has_value();
   out.name = shared.name;
   out.address = shared.address.text;
   out.max_connections = shared.max_connections.load(std::memory_order_relaxed);
@@ -26,6 +28,10 @@ ListenerTotals listener_totals(const proxy::SharedListener& shared) {
     out.bytes_sent += stats->bytes_sent.value();
     add_all(out.responses, stats->responses);
     out.duration.add(stats->duration);
+    out.tls_handshakes += stats->tls_handshakes.value();
+    out.tls_resumed += stats->tls_resumed.value();
+    add_all(out.tls_failures, stats->tls_failures);
+    out.http2_glitches += stats->http2_glitches.value();
   }
   return out;
 }
@@ -52,6 +58,7 @@ void add_stats(ClusterTotals& out, const upstream::ClusterStats& stats) {
 void add_worker(Totals& out, const WorkerReading& worker, int64_t now_ns) {
   const proxy::WorkerStats& stats = *worker.stats;
   out.workers.push_back({worker.index, static_cast<double>(now_ns - worker.last_turn_ns) / 1e9,
+                         static_cast<double>(stats.turn_max_us.value()) / 1e6,
                          worker.accounted_bytes, stats.exchanges_live.value(),
                          stats.downstream_connections_live.value(),
                          stats.upstream_connections_live.value()});
@@ -107,7 +114,7 @@ Totals collect(const Process& process) {
   const auto snapshot = process.snapshot();
   if (!snapshot || !snapshot->clusters) return out;
   for (const proxy::ListenerUse& use : snapshot->listeners) {
-    out.listeners.push_back(listener_totals(*use.shared));
+    out.listeners.push_back(listener_totals(use));
   }
   out.clusters = cluster_totals(process, *snapshot);
   return out;

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/counters.h"
+#include "net/tls_session.h"
 #include "upstream/cluster_manager.h"
 
 namespace weir::admin {
@@ -43,11 +44,17 @@ struct ListenerTotals {
   uint64_t bytes_received = 0;
   uint64_t bytes_sent = 0;
   Latency duration;
+  bool tls = false;
+  uint64_t tls_handshakes = 0;
+  uint64_t tls_resumed = 0;
+  std::array<uint64_t, static_cast<size_t>(net::TlsFailure::kCount)> tls_failures{};
+  uint64_t http2_glitches = 0;
 };
 
 struct WorkerTotals {
   uint32_t index = 0;
   double turn_age_seconds = 0;  ///< Since its loop last turned.
+  double turn_seconds_max = 0;
   int64_t accounted_bytes = 0;
   int64_t exchanges = 0;
   int64_t downstream_connections = 0;

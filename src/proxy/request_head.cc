@@ -5,6 +5,7 @@
 
 #include "http/forwarded.h"
 #include "http/header_id.h"
+#include "net/tls_session.h"
 #include "proxy/exchange.h"
 #include "proxy/worker_listener.h"
 #include "route/rewrite.h"
@@ -13,7 +14,7 @@ namespace weir::proxy {
 namespace {
 
 // Headers that weir itself may add: forwarding fields, Via, request id, trace, and a little room.
-constexpr size_t kAdded = 14;
+constexpr size_t kAdded = 16;
 
 HeaderList copy_headers(const HeaderList& in, base::Arena& arena) {
   HeaderList out(arena.array<Header>(in.size() + kAdded), in.size() + kAdded);
@@ -48,6 +49,23 @@ void count_hop(RequestHead& head, base::Arena& arena) {
   }
 }
 
+// RFC 9440: what origins read there must be weir's word, or that of a proxy that is trusted.
+void set_client_cert(HeaderList& headers, Exchange& exchange) {
+  const net::TlsSession* tls = exchange.client().tls;
+  const bool verified = tls != nullptr && tls->peer_verified();
+  if (verified || !exchange.trusted_peer()) {
+    remove(headers, HeaderId::kClientCert);
+    remove(headers, HeaderId::kClientCertChain);
+  }
+  if (!verified || !exchange.client().listener->config().tls->forward_client_cert) return;
+  base::Arena& arena = exchange.arena();
+  headers.push({"client-cert", arena.copy(tls->client_cert_field()), HeaderId::kClientCert});
+  const std::string chain = tls->client_cert_chain_field();
+  if (!chain.empty()) {
+    headers.push({"client-cert-chain", arena.copy(chain), HeaderId::kClientCertChain});
+  }
+}
+
 }  // namespace
 
 bool forwards_exhausted(const RequestHead& head) {
@@ -73,6 +91,7 @@ Result<void> make_upstream_head(Exchange& exchange, RequestHead& out) {
   facts.host = in.authority;
   facts.trusted = exchange.trusted_peer();
   http::set_forwarded(out.headers, facts, arena);
+  set_client_cert(out.headers, exchange);
   out.headers.push({"via", http::via_value(in.version), HeaderId::kVia});
   set(out.headers, {"x-request-id", exchange.request_id(), HeaderId::kXRequestId});
   if (exchange.trace_begun()) {
