@@ -81,7 +81,7 @@ def memory_table(measured):
         return []
     start = measured.get("start", {})
     rows = [[p, *(mib(start[p][kind]) if p in start else "" for kind in ("rss", "pss")),
-             *("%.0f (%.0f)" % (measured[h][p]["per_connection"], measured[h][p]["rss_per_connection"])
+             *("%.0f (%.0f)" % (measured[h][p]["per_connection"], measured[h][p].get("rss_per_connection", 0))
                if p in measured[h] else "" for h in held)] for p in names]
     return [table(["proxy", "RSS at start MiB", "PSS at start MiB",
                    *("%s: bytes a connection (RSS)" % h for h in held)], rows)]
