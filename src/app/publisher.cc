@@ -23,7 +23,7 @@ std::expected<void, std::string> Publisher::publish(Compiled compiled, Done done
   next->route_clusters = std::move(compiled.route_clusters);
   next->clusters = parts_.clusters.apply(next->config->clusters);
   for (size_t i = 0; i < set->size(); ++i) {
-    next->listeners.push_back({(*set)[i].shared, next->config->listeners[i]});
+    next->listeners.push_back({(*set)[i].shared, next->config->listeners[i], nullptr});
   }
   parts_.listeners.commit(std::move(*set), *next->config);
 
