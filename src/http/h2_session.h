@@ -27,6 +27,7 @@
 #include "base/arena.h"
 #include "base/block.h"
 #include "base/buffer_chain.h"
+#include "base/intrusive_list.h"
 #include "http/head.h"
 
 namespace weir::http {
@@ -58,9 +59,11 @@ struct H2Options {
 };
 
 class H2Session;
+struct H2Fields;
+struct H2AttachedTag;
 
 /// A stream, as the session calls it back. The user derives from it.
-class H2Stream {
+class H2Stream : public base::ListLink<H2AttachedTag> {
  public:
   /// 0 before it is open and after the session has forgotten it.
   int32_t id() const { return id_; }
@@ -82,6 +85,9 @@ class H2Stream {
   /// Client: a 1xx; then the final head. Server: never called.
   virtual void on_interim(const ResponseHead& head) = 0;
   virtual void on_response(const ResponseHead& head) = 0;
+  /// Client: the head breaks a rule of weir's (kUpstreamBadHead, kUpstreamHeadTooLarge, ...). As
+  /// after on_reset(), the session has forgotten the stream.
+  virtual void on_bad_response(const Error& /*error*/) { on_reset(H2Error::kProtocolError); }
   /// Body bytes, in the buffer given to feed(). Each byte is owed a consume().
   virtual void on_data(std::string_view bytes) = 0;
   /// The peer's last frame on the stream; trailers are checked and may be empty.
@@ -102,18 +108,26 @@ class H2Stream {
 
  private:
   friend class H2Session;
-  struct Incoming;  ///< A head or trailers being received; in h2_arena().
   int32_t id_ = 0;
-  Incoming* incoming_ = nullptr;
-  std::string_view borrowed_;  ///< Given by send_data(), not framed, not copied yet.
-  base::BufferChain held_;     ///< Earlier bytes, copied by hold().
+  H2Fields* fields_ = nullptr;  ///< A head or trailers being received; in h2_arena().
+  std::string_view borrowed_;   ///< Given by send_data(), not framed, not copied yet.
+  base::BufferChain held_;      ///< Earlier bytes, copied by hold().
   HeaderList trailers_out_;
-  uint64_t expected_ = 0;  ///< Of content-length, still to come.
-  bool has_length_ = false;
-  bool ending_ = false;   ///< send_end() was called.
-  bool blocked_ = false;  ///< on_drained() is owed.
-  bool head_sent_ = false;
-  bool body_allowed_ = true;
+  uint32_t pending_since_ = 0;  ///< The pull in or after which pending() became true.
+  Method method_ = Method::kGet;
+  uint8_t interims_ = 0;
+  bool tunnel_ = false;         ///< Client: an extended or plain CONNECT.
+  bool head_received_ = false;  ///< The final one: what comes next are trailers.
+  bool muted_ = false;          ///< on_bad_request() was called.
+  bool remote_ended_ = false;   ///< on_end() was called.
+  bool head_framed_ = false;    ///< The final head.
+  bool ended_in_head_ = false;  ///< END_STREAM went with the head: no body, no trailers.
+  bool ending_ = false;         ///< send_end() was called.
+  bool end_framed_ = false;     ///< END_STREAM is in a frame.
+  bool deferred_ = false;       ///< nghttp2 waits for more to send.
+  bool closed_ = false;         ///< nghttp2 has forgotten it already: both sides have ended.
+  bool window_used_ = true;     ///< DATA left since the peer's last WINDOW_UPDATE.
+  bool cut_short_ = false;      ///< The last DATA was tiny for want of window.
 };
 
 /// What concerns the connection as a whole.
@@ -199,6 +213,8 @@ class H2Session {
   /// empty DATA, SETTINGS, PING, PRIORITY, WINDOW_UPDATE without effect, refused and malformed
   /// streams, long CONTINUATION chains. One is forgiven for each request that was answered.
   uint32_t glitches() const { return glitches_; }
+  /// Time forgives: a connection that lives for days may ping now and then.
+  void forgive(uint32_t glitches) { glitches_ -= glitches < glitches_ ? glitches : glitches_; }
 
  private:
   struct Impl;  ///< nghttp2's side.

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// nghttp2's side of an H2Session: its callbacks, and what is shared between them. They come on the
+// stack of feed() (receiving) and of pull() (framing). Handlers may release any stream from within
+// an event, so that after each event a stream is looked up again. Internal to this folder.
+#pragma once
+
+#include <nghttp2/nghttp2.h>
+
+#include <utility>
+
+#include "base/intrusive_list.h"
+#include "http/h2_fields.h"
+#include "http/h2_session.h"
+
+namespace weir::http {
+
+struct H2Session::Impl {
+  Impl(H2Session& session, Role role, const H2Options& given, H2SessionHandler& events,
+       base::BlockPool& pool);
+  ~Impl();
+
+  static const nghttp2_session_callbacks* callbacks();
+
+  // ---- Streams (h2_session.cc).
+  H2Stream* find(int32_t id) const;
+  void attach(H2Stream& stream, int32_t id);
+  /// The session forgets `stream`; nghttp2 has to be told beside, if it still knows it.
+  void detach(H2Stream& stream);
+  /// RST_STREAM, if nghttp2 still knows the stream, and detach().
+  void cut(H2Stream& stream, H2Error code);
+  /// cut(), and the stream is told.
+  void break_off(H2Stream& stream, H2Error code);
+  void end_open_streams();
+  /// GOAWAY with `code`; from now on nothing is read.
+  void end_connection(H2Error code);
+  /// The same because of what the peer does; feed() says so.
+  void end_for(ErrorCode code, const char* detail);
+
+  // ---- Receiving (h2_receive.cc, h2_frames.cc).
+  static int on_begin_frame(nghttp2_session*, const nghttp2_frame_hd* hd, void* self);
+  static int on_begin_headers(nghttp2_session*, const nghttp2_frame* frame, void* self);
+  static int on_header(nghttp2_session*, const nghttp2_frame* frame, const uint8_t* name,
+                       size_t name_size, const uint8_t* value, size_t value_size, uint8_t flags,
+                       void* self);
+  static int on_data_chunk(nghttp2_session*, uint8_t flags, int32_t id, const uint8_t* data,
+                           size_t size, void* self);
+  static int on_frame_recv(nghttp2_session*, const nghttp2_frame* frame, void* self);
+  static int on_invalid_frame(nghttp2_session*, const nghttp2_frame* frame, int error, void* self);
+  static int on_stream_close(nghttp2_session*, int32_t id, uint32_t code, void* self);
+
+  int open_stream(int32_t id);
+  void begin_fields(H2Stream& stream, H2Fields::Kind kind);
+  void headers_done(const nghttp2_frame& frame);
+  void request_done(H2Stream& stream, bool ended);
+  void response_done(H2Stream& stream, bool ended);
+  void message_ended(int32_t id, const HeaderList& trailers);
+  void data_done(const nghttp2_frame& frame);
+  void settings_done(const nghttp2_frame& frame);
+  void ping_done(const nghttp2_frame& frame);
+  void goaway_received(const nghttp2_frame& frame);
+  void window_updated(const nghttp2_frame& frame);
+  void reset_received(const nghttp2_frame& frame);
+  /// What callbacks of nghttp2 return: a failure once nothing is to be read any more.
+  int verdict() const { return dead ? NGHTTP2_ERR_CALLBACK_FAILURE : 0; }
+
+  // ---- Glitches (h2_frames.cc).
+  void glitch();
+  void forgive_one();
+
+  // ---- Framing (h2_send.cc).
+  static ssize_t on_read(nghttp2_session*, int32_t id, uint8_t* buffer, size_t size,
+                         uint32_t* flags, nghttp2_data_source* source, void* self);
+  static int on_send_data(nghttp2_session*, nghttp2_frame* frame, const uint8_t* head, size_t size,
+                          nghttp2_data_source* source, void* self);
+  static int on_frame_send(nghttp2_session*, const nghttp2_frame* frame, void* self);
+  static int on_frame_not_send(nghttp2_session*, const nghttp2_frame* frame, int error, void* self);
+  void end_of_data(H2Stream& stream, uint32_t& flags);
+  void append_body(H2Stream& stream, size_t size);
+  /// END_STREAM is in a frame.
+  void end_framed(H2Stream& stream);
+  void after_framing(H2Stream& stream);
+  /// pending() is about to become true, if it is not yet.
+  void note_pending(H2Stream& stream);
+  void resume(H2Stream& stream);
+
+  H2Session& owner;
+  H2SessionHandler& handler;
+  base::BlockPool& blocks;
+  const H2Options options;
+  const bool server;
+  nghttp2_session* session = nullptr;
+  base::IntrusiveList<H2Stream, H2AttachedTag> attached;
+
+  H2Stream* receiving = nullptr;  ///< Whose header block is under way.
+  uint32_t continuations = 0;     ///< Of the header block under way.
+  uint32_t pings = 0;             ///< Ours that have no answer yet.
+  bool settings_received = false;
+  bool goaway_seen = false;
+  bool warned = false;  ///< Of glitches: GOAWAY was sent.
+  bool going = false;   ///< Client: shut_down() was called.
+  bool dead = false;    ///< Nothing is read any more.
+  bool window_used = true;
+  Error error{};  ///< Why it is dead; kInternal if our own side called terminate().
+
+  base::BufferChain* out = nullptr;  ///< Of the pull() under way.
+  base::Account* out_account = nullptr;
+  size_t out_limit = 0;
+  uint32_t pulls = 0;  ///< Pulls that are over.
+};
+
+}  // namespace weir::http
