@@ -42,7 +42,8 @@ std::string request_block() {
 
 std::string post_block() {
   return std::string("\x83\x87") + h2::literal(4, "/bytes/128", false) +
-         h2::literal(1, "bench.test", false);
+         h2::literal(1, "bench.test", false) +
+         h2::literal(28, "1000000", false);  // so that the origin waits for it
 }
 
 void rapid_reset(Connection& c, std::string& out) {
