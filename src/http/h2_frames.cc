@@ -88,6 +88,7 @@ void H2Session::Impl::ping_done(const nghttp2_frame& frame) {
 
 /// Rapid reset (CVE-2023-44487): work was begun and nobody wants its result.
 void H2Session::Impl::reset_received(const nghttp2_frame& frame) {
+  reset_by_peer = frame.hd.stream_id;
   H2Stream* stream = find(frame.hd.stream_id);
   if (server && (stream == nullptr || !stream->head_framed_)) glitch();
 }
@@ -99,15 +100,17 @@ void H2Session::Impl::goaway_received(const nghttp2_frame& frame) {
   if (server) return;
   // nghttp2 ends the streams above the last id; requests that are not framed yet it would keep
   // until there is room for them.
-  bool found = true;
-  while (found) {
-    found = false;
-    attached.for_each([&](H2Stream& stream) {
-      if (found || stream.head_framed_ || stream.id_ <= frame.goaway.last_stream_id) return;
-      found = true;
-      break_off(stream, H2Error::kRefusedStream);
-    });
+  while (H2Stream* stream = find_unframed(frame.goaway.last_stream_id)) {
+    break_off(*stream, H2Error::kRefusedStream);
   }
+}
+
+H2Stream* H2Session::Impl::find_unframed(int32_t above) {
+  H2Stream* found = nullptr;
+  attached.for_each([&](H2Stream& stream) {
+    if (!stream.head_framed_ && stream.id_ > above) found = &stream;
+  });
+  return found;
 }
 
 /// One that does not follow on DATA of ours gives nothing that we wait for. The first is free:
@@ -131,7 +134,10 @@ void H2Session::Impl::glitch() {
   if (count >= most) return end_for(ErrorCode::kHttp2Abuse, "too many glitches");
   if (warned || count * 4 < most * 3) return;
   warned = true;
-  if (!server) return handler.on_goaway();
+  if (!server) {
+    goaway_owed = true;
+    return;
+  }
   nghttp2_submit_goaway(session, NGHTTP2_FLAG_NONE,
                         nghttp2_session_get_last_proc_stream_id(session), NGHTTP2_ENHANCE_YOUR_CALM,
                         nullptr, 0);

@@ -30,6 +30,8 @@ struct H2Session::Impl {
   void cut(H2Stream& stream, H2Error code);
   /// cut(), and the stream is told.
   void break_off(H2Stream& stream, H2Error code);
+  /// nghttp2 knows the stream no more, or has queued its reset: it is told, now or by deliver().
+  void lose(H2Stream& stream, H2Error code);
   void end_open_streams();
   /// GOAWAY with `code`; from now on nothing is read.
   void end_connection(H2Error code);
@@ -58,6 +60,8 @@ struct H2Session::Impl {
   void settings_done(const nghttp2_frame& frame);
   void ping_done(const nghttp2_frame& frame);
   void goaway_received(const nghttp2_frame& frame);
+  /// Client: a request with an id above that which is not framed yet.
+  H2Stream* find_unframed(int32_t above);
   void window_updated(const nghttp2_frame& frame);
   void reset_received(const nghttp2_frame& frame);
   /// What callbacks of nghttp2 return: a failure once nothing is to be read any more.
@@ -90,10 +94,13 @@ struct H2Session::Impl {
   const bool server;
   nghttp2_session* session = nullptr;
   base::IntrusiveList<H2Stream, H2AttachedTag> attached;
+  base::IntrusiveList<H2Stream, H2AttachedTag> lost;  ///< By a pull(), to be told.
 
   H2Stream* receiving = nullptr;  ///< Whose header block is under way.
   uint32_t continuations = 0;     ///< Of the header block under way.
   uint32_t pings = 0;             ///< Ours that have no answer yet.
+  int32_t reset_by_peer = 0;      ///< The stream of the last RST_STREAM.
+  bool goaway_owed = false;       ///< on_goaway() is to be called.
   bool settings_received = false;
   bool goaway_seen = false;
   bool warned = false;  ///< Of glitches: GOAWAY was sent.

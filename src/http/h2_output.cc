@@ -75,7 +75,7 @@ void H2Output::request(const RequestHead& head, std::string_view scheme) {
     add_constant(":path",
                  !head.has_query ? head.path : arena_.concat({head.path, "?", head.query}));
   }
-  add_constant(":authority", head.authority);
+  if (!head.authority.empty()) add_constant(":authority", head.authority);
   if (!head.protocol.empty() && !plain_connect) add_constant(":protocol", head.protocol);
   bool has_length = false;
   for (const Header& header : head.headers) {

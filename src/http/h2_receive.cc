@@ -7,6 +7,8 @@ namespace {
 
 // Interim responses of one request that cost nothing; an origin that sends more plays for time.
 constexpr uint8_t kFreeInterims = 8;
+// They all lie in the exchange's memory.
+constexpr uint8_t kMaxInterims = 64;
 
 std::string_view as_text(const uint8_t* bytes, size_t size) {
   return {reinterpret_cast<const char*>(bytes), size};
@@ -93,16 +95,16 @@ void H2Session::Impl::response_done(H2Stream& stream, bool ended) {
   ResponseHead head;
   Result<void> made =
       make_h2_response(*stream.fields_, {stream.method_, stream.tunnel_}, ended, head);
+  if (made && head.status < 200 && ++stream.interims_ > kMaxInterims) {
+    made = fail(ErrorCode::kUpstreamBadHead, "too many interim responses");
+  }
   if (!made) {
     glitch();
     cut(stream, H2Error::kProtocolError);
     return stream.on_bad_response(made.error());
   }
   if (head.status < 200) {
-    if (++stream.interims_ > kFreeInterims) {
-      stream.interims_ = kFreeInterims;
-      glitch();
-    }
+    if (stream.interims_ > kFreeInterims) glitch();
     return stream.on_interim(head);
   }
   stream.head_received_ = true;
@@ -127,11 +129,7 @@ void H2Session::Impl::data_done(const nghttp2_frame& frame) {
   if ((frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) {
     return message_ended(frame.hd.stream_id, {});
   }
-  const bool padded = (frame.hd.flags & NGHTTP2_FLAG_PADDED) != 0;
-  if (frame.hd.length == frame.data.padlen ||
-      (padded && frame.hd.length == frame.data.padlen + 1)) {
-    glitch();
-  }
+  if (frame.hd.length == frame.data.padlen) glitch();
 }
 
 void H2Session::Impl::message_ended(int32_t id, const HeaderList& trailers) {
@@ -150,9 +148,10 @@ int H2Session::Impl::on_stream_close(nghttp2_session*, int32_t id, uint32_t code
     stream->closed_ = true;
     return impl.verdict();
   }
-  // Malformed beyond what on_invalid_frame() sees, reset by the peer, or above GOAWAY's last id.
-  impl.detach(*stream);
-  stream->on_reset(static_cast<H2Error>(code));
+  // Reset by the peer, above GOAWAY's last id, or malformed beyond what on_invalid_frame() sees: a
+  // body that is not as long as it says.
+  if (impl.server && id != impl.reset_by_peer) impl.glitch();
+  impl.lose(*stream, static_cast<H2Error>(code));
   return impl.verdict();
 }
 
@@ -163,11 +162,8 @@ int H2Session::Impl::on_invalid_frame(nghttp2_session*, const nghttp2_frame* fra
   H2Stream* stream = impl.find(frame->hd.stream_id);
   if (stream == nullptr) return impl.verdict();
   // nghttp2 has queued the reset; the stream need not wait to be told until that is framed.
-  const int32_t id = stream->id_;
-  impl.detach(*stream);
-  nghttp2_session_set_stream_user_data(impl.session, id, nullptr);
-  stream->on_reset(error_code == NGHTTP2_ERR_FLOW_CONTROL ? H2Error::kFlowControlError
-                                                          : H2Error::kProtocolError);
+  impl.lose(*stream, error_code == NGHTTP2_ERR_FLOW_CONTROL ? H2Error::kFlowControlError
+                                                            : H2Error::kProtocolError);
   return impl.verdict();
 }
 

@@ -36,7 +36,7 @@ bool is_interim(const nghttp2_headers& frame) {
 // ---- Heads.
 
 void H2Session::send_interim(H2Stream& stream, const ResponseHead& head) {
-  if (!stream.linked() || stream.closed_ || stream.ending_) return;
+  if (stream.id_ == 0 || stream.closed_ || stream.ending_) return;
   H2Output fields(stream.h2_arena(), head.headers.size() + 1);
   fields.response(head);
   nghttp2_submit_headers(impl_->session, NGHTTP2_FLAG_NONE, stream.id_, nullptr, fields.data(),
@@ -44,7 +44,7 @@ void H2Session::send_interim(H2Stream& stream, const ResponseHead& head) {
 }
 
 void H2Session::send_response(H2Stream& stream, const ResponseHead& head) {
-  if (!stream.linked() || stream.closed_) return;
+  if (stream.id_ == 0 || stream.closed_) return;
   stream.ended_in_head_ = no_body(head.body);
   H2Output fields(stream.h2_arena(), head.headers.size() + 2);
   fields.response(head);
@@ -73,7 +73,7 @@ bool H2Session::send_request(H2Stream& stream, const RequestHead& head) {
 // ---- Bodies.
 
 void H2Session::send_data(H2Stream& stream, std::string_view borrowed) {
-  if (!stream.linked() || stream.closed_ || stream.ended_in_head_ || stream.ending_) return;
+  if (stream.id_ == 0 || stream.closed_ || stream.ended_in_head_ || stream.ending_) return;
   if (borrowed.empty()) return;
   impl_->note_pending(stream);
   const bool follows = stream.borrowed_.data() + stream.borrowed_.size() == borrowed.data();
@@ -87,7 +87,7 @@ void H2Session::send_data(H2Stream& stream, std::string_view borrowed) {
 }
 
 void H2Session::send_end(H2Stream& stream, const HeaderList& trailers) {
-  if (!stream.linked() || stream.ending_) return;
+  if (stream.id_ == 0 || stream.ending_) return;
   impl_->note_pending(stream);
   stream.ending_ = true;
   if (stream.ended_in_head_) return;
@@ -149,7 +149,7 @@ int H2Session::Impl::on_send_data(nghttp2_session*, nghttp2_frame* frame, const 
   impl.append_body(*stream, size);
   if (size > 0) stream->window_used_ = impl.window_used = true;
   if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) impl.end_framed(*stream);
-  if (stream->linked()) impl.after_framing(*stream);
+  impl.after_framing(*stream);
   return impl.out->size() < impl.out_limit ? 0 : NGHTTP2_ERR_PAUSE;
 }
 
@@ -178,7 +178,7 @@ int H2Session::Impl::on_frame_send(nghttp2_session*, const nghttp2_frame* frame,
 
 void H2Session::Impl::end_framed(H2Stream& stream) {
   stream.end_framed_ = true;
-  if (server) forgive_one();
+  if (server && !stream.muted_) forgive_one();
 }
 
 void H2Session::Impl::after_framing(H2Stream& stream) {
@@ -192,7 +192,8 @@ int H2Session::Impl::on_frame_not_send(nghttp2_session*, const nghttp2_frame* fr
   if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat == NGHTTP2_HCAT_REQUEST) return 0;
   if (code == NGHTTP2_ERR_SESSION_CLOSING) return 0;
   if (H2Stream* stream = impl.find(frame->hd.stream_id)) {
-    impl.break_off(*stream, H2Error::kInternalError);
+    nghttp2_submit_rst_stream(impl.session, NGHTTP2_FLAG_NONE, stream->id_, NGHTTP2_INTERNAL_ERROR);
+    impl.lose(*stream, H2Error::kInternalError);
   }
   return 0;
 }

@@ -14,7 +14,7 @@ namespace {
 
 constexpr size_t kFramePayload = 16384;
 // Answers to SETTINGS and PING that may wait for a socket that takes nothing.
-constexpr size_t kMaxWaitingAcks = 256;
+constexpr size_t kMaxWaitingAcks = 1000;
 constexpr size_t kMaxSettings = 32;
 constexpr uint32_t kDefaultWindow = 65535;
 
@@ -101,7 +101,7 @@ H2Session::Impl::Impl(H2Session& session_of, Role role, const H2Options& given,
 }
 
 H2Session::Impl::~Impl() {
-  CHECK(attached.empty());
+  CHECK(attached.empty() && lost.empty());
   nghttp2_session_del(session);
 }
 
@@ -132,7 +132,7 @@ void H2Session::Impl::detach(H2Stream& stream) {
 
 void H2Session::Impl::cut(H2Stream& stream, H2Error code) {
   const int32_t id = stream.id_;
-  const bool known = !stream.closed_;
+  const bool known = id != 0 && !stream.closed_;
   const bool over = stream.remote_ended_ && stream.end_framed_;
   detach(stream);
   if (!known) return;
@@ -147,15 +147,25 @@ void H2Session::Impl::break_off(H2Stream& stream, H2Error code) {
   stream.on_reset(code);
 }
 
-void H2Session::Impl::end_open_streams() {
-  for (;;) {
-    H2Stream* open = nullptr;
-    attached.for_each([&open](H2Stream& stream) {
-      if (!stream.closed_) open = &stream;
-    });
-    if (open == nullptr) return;
-    break_off(*open, H2Error::kProtocolError);
+void H2Session::Impl::lose(H2Stream& stream, H2Error code) {
+  nghttp2_session_set_stream_user_data(session, stream.id_, nullptr);
+  if (owner.feeding_) {
+    detach(stream);
+    return stream.on_reset(code);
   }
+  if (receiving == &stream) receiving = nullptr;
+  stream.unlink();
+  stream.id_ = 0;
+  stream.borrowed_ = {};
+  stream.held_.clear(blocks);
+  stream.lost_code_ = code;
+  lost.push_back(stream);
+}
+
+void H2Session::Impl::end_open_streams() {
+  attached.for_each([this](H2Stream& stream) {
+    if (!stream.closed_) lose(stream, H2Error::kProtocolError);
+  });
 }
 
 void H2Session::Impl::end_connection(H2Error code) {
@@ -174,6 +184,7 @@ H2Session::~H2Session() = default;
 
 Result<void> H2Session::feed(std::string_view bytes) {
   Impl& impl = *impl_;
+  deliver();
   if (!impl.dead && !bytes.empty()) {
     feeding_ = true;
     const ssize_t taken = nghttp2_session_mem_recv(
@@ -189,8 +200,18 @@ Result<void> H2Session::feed(std::string_view bytes) {
       impl.end_connection(flood ? H2Error::kEnhanceYourCalm : H2Error::kProtocolError);
     }
   }
+  deliver();
   if (impl.error.code != ErrorCode::kInternal) return std::unexpected(impl.error);
   return {};
+}
+
+void H2Session::deliver() {
+  Impl& impl = *impl_;
+  while (H2Stream* stream = impl.lost.front()) {
+    impl.detach(*stream);
+    stream->on_reset(stream->lost_code_);
+  }
+  if (std::exchange(impl.goaway_owed, false)) impl.handler.on_goaway();
 }
 
 bool H2Session::pull(base::BufferChain& out, base::Account& account, size_t limit) {
@@ -209,7 +230,7 @@ bool H2Session::pull(base::BufferChain& out, base::Account& account, size_t limi
   }
   impl.out = nullptr;
   ++impl.pulls;
-  // nghttp2 has ended the connection by itself, for a broken rule: its streams have to hear it.
+  // nghttp2 may have ended the connection by itself, for a broken rule.
   if (finished()) impl.end_open_streams();
   return out.size() > before;
 }
@@ -221,7 +242,7 @@ bool H2Session::finished() const {
 }
 
 void H2Session::consume(H2Stream& stream, size_t bytes) {
-  if (!stream.linked() || stream.closed_ || stream.remote_ended_) return;
+  if (stream.id_ == 0 || stream.closed_ || stream.remote_ended_) return;
   nghttp2_session_consume_stream(impl_->session, stream.id_, bytes);
 }
 
@@ -248,6 +269,17 @@ void H2Session::shut_down(bool last) {
                         nullptr, 0);
 }
 
+uint32_t H2Session::max_streams() const {
+  const uint32_t allowed = nghttp2_session_get_remote_settings(
+      impl_->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+  return std::min(allowed, impl_->options.max_concurrent_streams);
+}
+
+bool H2Session::peer_allows_connect_protocol() const {
+  return nghttp2_session_get_remote_settings(impl_->session,
+                                             NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1;
+}
+
 void H2Session::terminate(H2Error code) { impl_->end_connection(code); }
 
 void H2Session::ping() {
@@ -256,6 +288,7 @@ void H2Session::ping() {
 }
 
 void H2Session::close_streams(H2Error code) {
+  deliver();
   while (H2Stream* stream = impl_->attached.front()) impl_->break_off(*stream, code);
 }
 

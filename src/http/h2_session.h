@@ -113,6 +113,7 @@ class H2Stream : public base::ListLink<H2AttachedTag> {
   std::string_view borrowed_;   ///< Given by send_data(), not framed, not copied yet.
   base::BufferChain held_;      ///< Earlier bytes, copied by hold().
   HeaderList trailers_out_;
+  H2Error lost_code_{};         ///< For on_reset(), once that may be called.
   uint32_t pending_since_ = 0;  ///< The pull in or after which pending() became true.
   Method method_ = Method::kGet;
   uint8_t interims_ = 0;
@@ -162,6 +163,9 @@ class H2Session {
   /// Takes received bytes, all of them. An error ends the connection: a GOAWAY is queued; pull()
   /// what there is, send it and close. kHttp2Abuse if it was the glitches.
   Result<void> feed(std::string_view bytes);
+  /// What a pull() has found out that ends streams (on_reset()) waits for this or for the next
+  /// feed(): nothing but on_drained() is called from within a pull().
+  void deliver();
   /// Whether feed() is on the stack: pull() must wait.
   bool feeding() const { return feeding_; }
   /// Appends frames to `out`, charged to `account`, until nothing more can be framed or `out` has
