@@ -188,8 +188,6 @@ class H2Session {
   /// Streams that may be open at once: what the peer allows, held down by our own option.
   uint32_t max_streams() const;
   bool peer_allows_connect_protocol() const;
-  /// The peer's first SETTINGS are here.
-  bool settings_received() const;
 
   // ---- Both.
   void send_data(H2Stream& stream, std::string_view borrowed);
