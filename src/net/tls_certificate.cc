@@ -157,6 +157,7 @@ std::string alpn_wire(const std::vector<Alpn>& protocols) {
 
 enum ssl_verify_result_t TlsCallbacks::verify(SSL* ssl, uint8_t* out_alert) {
   auto* session = static_cast<TlsSession*>(SSL_get_app_data(ssl));
+  if (session->trust_ == nullptr) return ssl_verify_ok;
   const TlsTrust::Verdict verdict = session->trust_->verify(
       SSL_get0_peer_certificates(ssl),
       session->client_ != nullptr ? session->client_->verify_name : std::string());

@@ -88,9 +88,11 @@ std::shared_ptr<const TlsClientContext> TlsClientContext::build(const ClusterTls
     } else {
       parts->trust = trusted.trust;
       parts->terms = "verified " + trusted.trust->digest();
-      SSL_CTX_set_custom_verify(ctx, SSL_VERIFY_PEER, TlsCallbacks::verify);
     }
   }
+  // Without a callback BoringSSL would refuse every certificate.
+  SSL_CTX_set_custom_verify(ctx, config.verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE,
+                            TlsCallbacks::verify);
   if (config.client_cert) {
     const auto certificate =
         TlsCertificate::load(*config.client_cert, "tls.client_cert", build, findings);

@@ -133,7 +133,12 @@ Handshake TlsSession::end_handshake() {
 }
 
 void TlsSession::note_failure() {
-  const TlsDiagnosis diagnosis = diagnose(ERR_peek_error(), verify_reason_);
+  // The first that TLS itself says: a cipher's complaint may come before it.
+  uint32_t packed = 0;
+  do {
+    packed = ERR_get_error();
+  } while (packed != 0 && ERR_GET_LIB(packed) != ERR_LIB_SSL);
+  const TlsDiagnosis diagnosis = diagnose(packed, verify_reason_);
   failure_ = diagnosis.failure;
   reason_ = diagnosis.reason;
   ERR_clear_error();
@@ -213,6 +218,10 @@ bool TlsSession::send_close_notify(Socket& socket) {
   if (!established_ || close_notify_sent_) return true;
   Call call(*this, socket, 0);
   call.more_follows = true;  // The FIN comes with it.
+  if (sealed_ > 0) {
+    if (seal({call.scratch.out, sealed_}).status == Status::kAgain) return false;
+    sealed_ = 0;
+  }
   const int result = SSL_shutdown(ssl_);
   const bool again = result < 0 && SSL_get_error(ssl_, result) == SSL_ERROR_WANT_WRITE;
   ERR_clear_error();
