@@ -2,6 +2,7 @@
 // From a header block of an origin to a response head, framed for HTTP/1 as well.
 #include "http/framing.h"
 #include "http/h2_fields.h"
+#include "http/status.h"
 
 namespace weir::http {
 namespace {
@@ -36,6 +37,8 @@ Result<void> make_h2_response(H2Fields& fields, H2Asked asked, bool ended, Respo
   Result<uint16_t> status = parse_status(fields.status);
   if (!status) return std::unexpected(status.error());
   out.status = *status;
+  // HTTP/2 has none; some HTTP/1 clients cannot do without.
+  out.reason = reason_phrase(out.status);
   FramingFacts framing;
   if (const Header* length = fields.list.find(HeaderId::kContentLength)) {
     framing.add_content_length(length->value);
