@@ -43,11 +43,8 @@ bool is_certificate(std::string_view name) {
   return name == PEM_STRING_X509 || name == PEM_STRING_X509_OLD || name == PEM_STRING_X509_TRUSTED;
 }
 
-// Nobody is there to type a passphrase. Tells that one was asked for.
-int no_passphrase(char*, int, int, void* asked) {
-  *static_cast<bool*>(asked) = true;
-  return 0;
-}
+// Nobody is there to type one.
+int no_passphrase(char*, int, int, void*) { return 0; }
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -136,12 +133,13 @@ PemResult<std::vector<PemCertificate>> parse_certificates(std::string_view text,
 
 PemResult<bssl::UniquePtr<EVP_PKEY>> parse_private_key(std::string_view text,
                                                        const std::string& file) {
-  bool asked = false;
   const bssl::UniquePtr<BIO> bio = bio_of(text);
-  bssl::UniquePtr<EVP_PKEY> key(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_passphrase, &asked));
+  bssl::UniquePtr<EVP_PKEY> key(
+      PEM_read_bio_PrivateKey(bio.get(), nullptr, no_passphrase, nullptr));
   ERR_clear_error();
   if (key != nullptr) return key;
-  if (asked) return std::unexpected("the private key in " + file + " is encrypted");
+  if (text.contains("ENCRYPTED"))
+    return std::unexpected("the private key in " + file + " is encrypted");
   return std::unexpected("there is no PEM private key in " + file);
 }
 
