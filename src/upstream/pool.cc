@@ -10,6 +10,9 @@
 
 namespace weir::upstream {
 
+PoolEntry::PoolEntry(ConnectionPermit permit)
+    : permit_(std::move(permit)), transport_(permit_->cluster().transport()) {}
+
 void PoolEntry::leave_pool() {
   if (pool_ != nullptr) pool_->unlink(*this);
   permit_.release();

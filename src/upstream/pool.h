@@ -30,7 +30,7 @@ struct ByAge;
 /// The base of an upstream connection: what the pool knows of it.
 class PoolEntry : public base::ListLink<ByEndpoint>, public base::ListLink<ByAge> {
  public:
-  explicit PoolEntry(ConnectionPermit permit) : permit_(std::move(permit)) {}
+  explicit PoolEntry(ConnectionPermit permit);
   PoolEntry(const PoolEntry&) = delete;
   PoolEntry& operator=(const PoolEntry&) = delete;
 
@@ -41,6 +41,8 @@ class PoolEntry : public base::ListLink<ByEndpoint>, public base::ListLink<ByAge
   TimePoint idle_since() const { return idle_since_; }
   std::uint64_t requests_served() const { return requests_served_; }
   void count_request() { ++requests_served_; }
+  /// WorkerCluster::transport() when it was made.
+  std::uint32_t transport() const { return transport_; }
 
   /// Out of the pool and out of every count. The first thing to do when a connection closes, idle
   /// or not, because its memory may live on to the end of the turn. Harmless when repeated.
@@ -61,6 +63,7 @@ class PoolEntry : public base::ListLink<ByEndpoint>, public base::ListLink<ByAge
   IdlePool* pool_ = nullptr;  ///< Set exactly while idle.
   TimePoint idle_since_{};
   std::uint64_t requests_served_ = 0;
+  const std::uint32_t transport_;
 };
 
 class IdlePool {

@@ -70,9 +70,20 @@ void WorkerCluster::retire_shared(WorkerEndpoint& endpoint) {
       [](SharedConnection& connection) { connection.retire_shared(); });
 }
 
+static bool same_transport(const Cluster::Published& a, const Cluster::Published& b) {
+  return a.tls == b.tls && a.config->protocol == b.config->protocol &&
+         a.config->proxy_protocol == b.config->proxy_protocol;
+}
+
 void WorkerCluster::adopt_published() {
-  published_ = shared_->published();
-  CHECK(published_.config != nullptr && published_.endpoints != nullptr);
+  Cluster::Published next = shared_->published();
+  CHECK(next.config != nullptr && next.endpoints != nullptr);
+  const bool changed = published_.config != nullptr && !same_transport(published_, next);
+  published_ = std::move(next);
+  if (changed) {
+    ++transport_;
+    close_idle();
+  }
   index_endpoints();
   drop_gone_endpoints();
   if (published_.state == OperatorState::kMaint) close_idle();
@@ -212,7 +223,7 @@ bool WorkerCluster::close_idle_shared() {
 void WorkerCluster::give_back(PoolEntry& entry) {
   // A request on another worker waits for the place that this connection would sit on.
   const bool wanted_elsewhere = waiters_.empty() && shared_->pending() > 0;
-  if (retired_ || wanted_elsewhere) {
+  if (retired_ || wanted_elsewhere || entry.transport() != transport_) {
     pool_.discard(entry);
     return;
   }

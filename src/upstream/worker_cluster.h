@@ -130,6 +130,9 @@ class WorkerCluster {
   Cluster& shared() const { return *shared_; }
   /// As config(). Null: connections are plain.
   const net::TlsClientContext* tls() const { return published_.tls.get(); }
+  /// Moves when a reload changes how connections are made (TLS, protocol, PROXY header): those made
+  /// before carry no request that was admitted after.
+  std::uint32_t transport() const { return transport_; }
   ClusterStats& stats() { return *stats_; }
   std::size_t idle() const { return pool_.size(); }
   /// A permit or a waiter names it.
@@ -177,6 +180,7 @@ class WorkerCluster {
   net::Timer idle_timer_;
   std::uint32_t users_ = 0;    ///< Permits that name it or one of its endpoints.
   std::uint32_t granted_ = 0;  ///< Places handed over and not used yet.
+  std::uint32_t transport_ = 0;
   bool serve_posted_ = false;
   bool retired_ = false;
 };
