@@ -35,7 +35,7 @@ struct SharedListener {
 struct ListenerUse {
   std::shared_ptr<SharedListener> shared;
   ListenerConfig config;
-  std::shared_ptr<const net::TlsServerContext> tls;  ///< Null: plain.
+  std::shared_ptr<const net::TlsServerContext> tls{};  ///< Null: plain.
 };
 
 }  // namespace weir::proxy
