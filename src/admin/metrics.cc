@@ -215,6 +215,12 @@ void add_listener(Metric metric, const ListenerTotals& l, Samples& out) {
       return;
     case Metric::kListenerHttp2Glitches:
       return out.add(l.http2_glitches, std::move(labels));
+    case Metric::kTlsCertificateDaysLeft:
+      for (const CertificateTotals& each : l.certificates) {
+        out.add(each.days_left,
+                {{"listener", l.name}, {"certificate", each.file}, {"subject", each.subject}});
+      }
+      return;
     case Metric::kListenerTlsHandshakes:
     case Metric::kListenerTlsFailures:
       return add_tls(metric, l, out);

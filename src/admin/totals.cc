@@ -2,6 +2,7 @@
 #include "admin/totals.h"
 
 #include "admin/process.h"
+#include "net/tls_server_context.h"
 
 namespace weir::admin {
 namespace {
@@ -11,10 +12,20 @@ void add_all(std::array<uint64_t, N>& sums, const std::array<base::Counter, N>& 
   for (size_t i = 0; i < N; ++i) sums[i] += counters[i].value();
 }
 
-ListenerTotals listener_totals(const proxy::ListenerUse& use) {
+std::vector<CertificateTotals> certificate_totals(const net::TlsServerContext& tls, WallTime now) {
+  using Days = std::chrono::duration<double, std::chrono::days::period>;
+  std::vector<CertificateTotals> out;
+  for (const net::TlsCertificateFacts& facts : tls.certificates()) {
+    out.push_back({facts.file, facts.subject, Days(facts.not_after - now).count()});
+  }
+  return out;
+}
+
+ListenerTotals listener_totals(const proxy::ListenerUse& use, WallTime now) {
   const proxy::SharedListener& shared = *use.shared;
   ListenerTotals out;
   out.tls = use.config.tls.has_value();
+  if (use.tls) out.certificates = certificate_totals(*use.tls, now);
   out.name = shared.name;
   out.address = shared.address.text;
   out.max_connections = shared.max_connections.load(std::memory_order_relaxed);
@@ -114,7 +125,7 @@ Totals collect(const Process& process) {
   const auto snapshot = process.snapshot();
   if (!snapshot || !snapshot->clusters) return out;
   for (const proxy::ListenerUse& use : snapshot->listeners) {
-    out.listeners.push_back(listener_totals(use));
+    out.listeners.push_back(listener_totals(use, process.clock().wall()));
   }
   out.clusters = cluster_totals(process, *snapshot);
   return out;

@@ -31,6 +31,12 @@ struct Latency {
   uint64_t count() const;
 };
 
+struct CertificateTotals {
+  std::string file;
+  std::string subject;
+  double days_left = 0;
+};
+
 struct ListenerTotals {
   std::string name;
   std::string address;
@@ -49,6 +55,7 @@ struct ListenerTotals {
   uint64_t tls_resumed = 0;
   std::array<uint64_t, static_cast<size_t>(net::TlsFailure::kCount)> tls_failures{};
   uint64_t http2_glitches = 0;
+  std::vector<CertificateTotals> certificates;
 };
 
 struct WorkerTotals {

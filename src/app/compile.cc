@@ -22,13 +22,17 @@ std::unique_ptr<const proxy::AccessLogFormat> compile_access_log(const AccessLog
 }
 
 // Loads and leaves in `out` what the validators compiled on the way: compiling is how they check.
-config::LoadResult load(const std::string& path, Compiled& out) {
-  const std::array<config::Validator, 2> validators{
+config::LoadResult load(const std::string& path,
+                        const std::shared_ptr<net::TlsTicketKeys>& ticket_keys, Compiled& out) {
+  const std::array<config::Validator, 3> validators{
       [&](const Config& config, config::Diagnostics& diagnostics) {
         out.routes = route::Table::compile(config.routes, diagnostics);
       },
       [&](const Config& config, config::Diagnostics& diagnostics) {
         out.access_log = compile_access_log(config.access_log, diagnostics);
+      },
+      [&](const Config& config, config::Diagnostics& diagnostics) {
+        if (ticket_keys) out.tls = build_tls(config, ticket_keys, diagnostics);
       }};
   config::LoadOptions options;
   options.validators = validators;
@@ -37,9 +41,10 @@ config::LoadResult load(const std::string& path, Compiled& out) {
 
 }  // namespace
 
-CompileResult compile_file(const std::string& path) {
+CompileResult compile_file(const std::string& path,
+                           const std::shared_ptr<net::TlsTicketKeys>& ticket_keys) {
   Compiled out;
-  config::LoadResult loaded = load(path, out);
+  config::LoadResult loaded = load(path, ticket_keys, out);
   if (!loaded) return std::unexpected(std::move(loaded.error()));
   out.config = std::make_shared<const Config>(std::move(loaded->config));
   out.route_clusters = proxy::resolve_route_clusters(*out.config);
@@ -47,9 +52,10 @@ CompileResult compile_file(const std::string& path) {
   return out;
 }
 
-config::LoadResult check_file(const std::string& path) {
+config::LoadResult check_file(const std::string& path, TlsFiles tls_files) {
   Compiled dropped;
-  return load(path, dropped);
+  const bool read = tls_files == TlsFiles::kRead;
+  return load(path, read ? net::make_process_ticket_keys() : nullptr, dropped);
 }
 
 }  // namespace weir::app

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a config file to everything that can be made of it without touching the machine: for `weir
-// check`, `weir explain`, a start and a reload alike, so that what check accepts, run compiles.
+// check`, `weir explain`, a start and a reload alike, so that what check accepts, run compiles. The
+// files that TLS settings name are read with it, but not by who only asks about routes or keys:
+// that must work where the certificates are not.
 // Takes a second for 100,000 routes: not for a loop's thread.
 #pragma once
 
@@ -12,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "app/tls_contexts.h"
 #include "config/diagnostics.h"
 #include "config/load.h"
 #include "proxy/access_log.h"
@@ -24,14 +27,18 @@ struct Compiled {
   std::unique_ptr<const route::Table> routes;
   std::unique_ptr<const proxy::AccessLogFormat> access_log;  ///< Null if it is off.
   std::vector<std::vector<uint32_t>> route_clusters;         ///< As in proxy::Snapshot.
+  TlsContexts tls;                                           ///< Empty if its files were not read.
   std::vector<config::Diagnostic> warnings;
 };
 
 using CompileResult = std::expected<Compiled, std::vector<config::Diagnostic>>;
 
-CompileResult compile_file(const std::string& path);
+/// `ticket_keys`: of the process. Null: files of TLS settings are left alone.
+CompileResult compile_file(const std::string& path,
+                           const std::shared_ptr<net::TlsTicketKeys>& ticket_keys);
 
 /// The same for those who want the report of config/ only.
-config::LoadResult check_file(const std::string& path);
+enum class TlsFiles : uint8_t { kIgnore, kRead };
+config::LoadResult check_file(const std::string& path, TlsFiles tls_files);
 
 }  // namespace weir::app

@@ -17,14 +17,14 @@ config::ReportFormat format_of(const Options& options) {
 }  // namespace
 
 int run_check(const Options& options) {
-  const config::LoadResult result = check_file(options.config);
+  const config::LoadResult result = check_file(options.config, TlsFiles::kRead);
   std::fputs(config::check_report(result, options.config, format_of(options)).c_str(), stdout);
   return result ? kExitOk : kExitConfig;
 }
 
 int run_diff(const Options& options) {
-  const config::LoadResult before = check_file(options.old_config);
-  const config::LoadResult after = check_file(options.new_config);
+  const config::LoadResult before = check_file(options.old_config, TlsFiles::kIgnore);
+  const config::LoadResult after = check_file(options.new_config, TlsFiles::kIgnore);
   for (const config::LoadResult* result : {&before, &after}) {
     if (*result) continue;
     std::fputs(config::render(result->error(), format_of(options)).c_str(), stderr);

@@ -98,7 +98,7 @@ int explain_request(const Options& options, const route::Table& table) {
 }  // namespace
 
 int run_explain(const Options& options) {
-  const CompileResult compiled = compile_file(options.config);
+  const CompileResult compiled = compile_file(options.config, nullptr);
   if (!compiled) {
     std::fputs(config::render(compiled.error(), config::ReportFormat::kText).c_str(), stderr);
     return kExitConfig;

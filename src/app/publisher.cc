@@ -21,9 +21,10 @@ std::expected<void, std::string> Publisher::publish(Compiled compiled, Done done
   next->routes = std::move(compiled.routes);
   next->access_log = std::move(compiled.access_log);
   next->route_clusters = std::move(compiled.route_clusters);
-  next->clusters = parts_.clusters.apply(next->config->clusters);
+  next->clusters = parts_.clusters.apply(next->config->clusters, compiled.tls.clusters);
   for (size_t i = 0; i < set->size(); ++i) {
-    next->listeners.push_back({(*set)[i].shared, next->config->listeners[i], nullptr});
+    next->listeners.push_back(
+        {(*set)[i].shared, next->config->listeners[i], std::move(compiled.tls.listeners[i])});
   }
   parts_.listeners.commit(std::move(*set), *next->config);
 

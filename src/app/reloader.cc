@@ -57,15 +57,15 @@ void Reloader::begin() {
   again_ = false;
   served_ = std::exchange(waiting_, {});
   parts_.config_thread.post([this, before = parts_.publisher.current()->config]() mutable {
-    auto prepared = std::make_unique<Prepared>(prepare(path_, *before));
+    auto prepared = std::make_unique<Prepared>(prepare(*before));
     // If a later snapshot has replaced it meanwhile, it is this thread that frees it.
     before.reset();
     parts_.loop.post([this, ready = std::move(prepared)] { on_prepared(std::move(*ready)); });
   });
 }
 
-Reloader::Prepared Reloader::prepare(const std::string& path, const Config& before) {
-  Prepared out{compile_file(path), {}, {}, {}};
+Reloader::Prepared Reloader::prepare(const Config& before) const {
+  Prepared out{compile_file(path_, parts_.ticket_keys), {}, {}, {}};
   if (!out.compiled) return out;
   const Config& after = *out.compiled->config;
   out.changes = config::diff(before, after);

@@ -30,8 +30,9 @@ class Reloader {
     ConfigThread& config_thread;
     Publisher& publisher;
     LogThread& log_thread;
+    std::shared_ptr<net::TlsTicketKeys> ticket_keys;
   };
-  Reloader(Parts parts, std::string path) : parts_(parts), path_(std::move(path)) {}
+  Reloader(Parts parts, std::string path) : parts_(std::move(parts)), path_(std::move(path)) {}
   Reloader(const Reloader&) = delete;
   Reloader& operator=(const Reloader&) = delete;
 
@@ -51,7 +52,8 @@ class Reloader {
     std::string problem;              ///< Why a valid config cannot be applied.
     std::vector<config::Change> changes;
   };
-  static Prepared prepare(const std::string& path, const Config& before);
+  /// On the config thread: touches what never changes.
+  Prepared prepare(const Config& before) const;
 
   void begin();
   void on_prepared(Prepared prepared);
@@ -60,7 +62,7 @@ class Reloader {
                   std::vector<config::Diagnostic> warnings);
   void finish(admin::ReloadOutcome outcome);
 
-  Parts parts_;
+  const Parts parts_;
   const std::string path_;
   std::string refusal_;
   bool started_ = false;  ///< Requests that come before wait for started().

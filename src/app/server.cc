@@ -41,7 +41,7 @@ Server::Server(std::string config_path)
 Server::~Server() = default;
 
 int Server::run() {
-  auto compiled = compile_file(config_path_);
+  auto compiled = compile_file(config_path_, ticket_keys_);
   if (!compiled) {
     write_stderr(config::render(compiled.error(), config::ReportFormat::kText));
     write_stderr("weir: " + config_path_ + " has errors; nothing was started\n");
@@ -82,7 +82,8 @@ std::expected<void, std::string> Server::start(Compiled compiled) {
   publisher_ = std::make_unique<Publisher>(
       Publisher::Parts{loop_, config_thread_, *listeners_, clusters_, workers_});
   reloader_ = std::make_unique<Reloader>(
-      Reloader::Parts{loop_, config_thread_, *publisher_, *log_thread_}, config_path_);
+      Reloader::Parts{loop_, config_thread_, *publisher_, *log_thread_, ticket_keys_},
+      config_path_);
   if (auto done = publisher_->publish(std::move(compiled), [this] { on_adopted(); }); !done) {
     return done;
   }

@@ -76,6 +76,8 @@ class Server final : public admin::Process {
   SystemClock clock_;
   const TimePoint started_;
   const uint64_t descriptor_limit_;
+  /// Seal tickets as long as the process lives, over all reloads.
+  const std::shared_ptr<net::TlsTicketKeys> ticket_keys_ = net::make_process_ticket_keys();
   net::Loop loop_;
   net::Resolver resolver_;
   upstream::ClusterManager clusters_;

@@ -23,8 +23,8 @@ struct TlsCertificate {
   bool is_rsa = false;
   uint16_t algorithm = 0;  ///< SSL_SIGN_... that the key signs with, unless RSA.
 
-  /// `key`: of the setting ("tls.certificates[0]"). What is wrong goes to `findings`; nullopt after
-  /// an error.
+  /// `key`: of the setting ("tls.certificates[a.pem]"). What is wrong goes to `findings`; nullopt
+  /// after an error.
   static std::optional<TlsCertificate> load(const CertificateConfig& config, const std::string& key,
                                             const TlsBuild& build, TlsFindings& findings);
   /// False if BoringSSL does not take it; then unusable() says so.

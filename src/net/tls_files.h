@@ -20,7 +20,7 @@ namespace weir::net {
 struct TlsFinding {
   bool error = true;        ///< Else a warning.
   SourceLocation location;  ///< Of the setting.
-  std::string key;          ///< "tls.certificates[0].key", from the listener or cluster on.
+  std::string key;          ///< "tls.certificates[a.pem].key", from the listener or cluster on.
   std::string message;      ///< One sentence without a full stop; names the file.
   std::string hint;
 };

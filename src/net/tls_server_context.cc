@@ -135,13 +135,15 @@ class Builder {
   std::vector<TlsCertificate> certificates() {
     std::vector<TlsCertificate> out;
     for (size_t i = 0; i < config_.certificates.size(); ++i) {
-      const std::string key = "tls.certificates[" + std::to_string(i) + "]";
-      auto each = TlsCertificate::load(config_.certificates[i], key, build_, findings_);
+      auto each = TlsCertificate::load(config_.certificates[i], setting(i), build_, findings_);
       if (each) out.push_back(std::move(*each));
     }
     return out;
   }
 
+  std::string setting(size_t i) const {
+    return "tls.certificates[" + config_.certificates[i].cert + "]";
+  }
   void error(const SourceLocation& at, const char* key, std::string message) {
     findings_.push_back({true, at, key, std::move(message), ""});
   }
@@ -233,8 +235,7 @@ std::shared_ptr<const TlsServerContext> TlsServerContext::build(const ListenerTl
   for (size_t i = 0; i < loaded.size(); ++i) {
     SSL_CTX* ctx = parts->certificates[i].context.get();
     if (!loaded[i].install(ctx)) {
-      findings.push_back(loaded[i].unusable(config.certificates[i].location,
-                                            "tls.certificates[" + std::to_string(i) + "]"));
+      findings.push_back(loaded[i].unusable(config.certificates[i].location, builder.setting(i)));
       return nullptr;
     }
     set_tickets(ctx, parts->ticket_keys != nullptr, context_id);

@@ -41,7 +41,8 @@ ClusterLimits ClusterLimits::from(const ClusterConfig& config, const AutoLimits&
   return out;
 }
 
-void Cluster::publish(std::shared_ptr<const ClusterConfig> config, const ClusterLimits& limits) {
+void Cluster::publish(std::shared_ptr<const ClusterConfig> config, const ClusterLimits& limits,
+                      std::shared_ptr<const net::TlsClientContext> tls) {
   std::lock_guard lock(mutex_);
   max_connections_.store(limits.max_connections, kRelaxed);
   max_requests_.store(limits.max_requests, kRelaxed);
@@ -49,6 +50,7 @@ void Cluster::publish(std::shared_ptr<const ClusterConfig> config, const Cluster
   max_idle_.store(limits.max_idle, kRelaxed);
   published_.state = config->state;
   published_.config = std::move(config);
+  published_.tls = std::move(tls);
   tell_workers();
 }
 

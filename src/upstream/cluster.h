@@ -67,7 +67,8 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
   const std::string& name() const { return name_; }
 
   // -- Control thread.
-  void publish(std::shared_ptr<const ClusterConfig> config, const ClusterLimits& limits);
+  void publish(std::shared_ptr<const ClusterConfig> config, const ClusterLimits& limits,
+               std::shared_ptr<const net::TlsClientContext> tls = nullptr);
   void publish(std::shared_ptr<const EndpointSet> endpoints);
   void set_state(OperatorState state);
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/check.h"
 #include "upstream/dns_cluster.h"
 
 namespace weir::upstream {
@@ -47,13 +48,15 @@ ClusterManager::ClusterManager(net::Loop& loop, net::Resolver& resolver, AutoLim
 
 ClusterManager::~ClusterManager() = default;
 
-std::shared_ptr<const ClusterList> ClusterManager::apply(
-    const std::vector<ClusterConfig>& configs) {
+std::shared_ptr<const ClusterList> ClusterManager::apply(const std::vector<ClusterConfig>& configs,
+                                                         const TlsContexts& tls) {
+  DCHECK(tls.empty() || tls.size() == configs.size());
   std::vector<std::unique_ptr<Entry>> entries;
   std::vector<std::shared_ptr<Cluster>> clusters;
   for (const ClusterConfig& config : configs) {
+    const std::size_t place = entries.size();
     entries.push_back(take_or_make(config.name));
-    update(*entries.back(), config);
+    update(*entries.back(), config, tls.empty() ? nullptr : tls[place]);
     clusters.push_back(entries.back()->cluster);
   }
   // Those that have no entry any more live on where exchanges use them.
@@ -73,9 +76,10 @@ std::unique_ptr<ClusterManager::Entry> ClusterManager::take_or_make(const std::s
   return entry;
 }
 
-void ClusterManager::update(Entry& entry, const ClusterConfig& config) {
+void ClusterManager::update(Entry& entry, const ClusterConfig& config,
+                            std::shared_ptr<const net::TlsClientContext> tls) {
   entry.cluster->publish(std::make_shared<const ClusterConfig>(config),
-                         ClusterLimits::from(config, automatic_));
+                         ClusterLimits::from(config, automatic_), std::move(tls));
   if (config.dns) {
     follow_name(entry, config);
   } else {

@@ -32,9 +32,13 @@ class ClusterManager {
   ClusterManager& operator=(const ClusterManager&) = delete;
   ~ClusterManager();
 
+  /// One for each config; null: plain.
+  using TlsContexts = std::vector<std::shared_ptr<const net::TlsClientContext>>;
+
   /// Makes the clusters what `configs` says; workers notice at their next pick. Never fails and
-  /// never blocks: names are looked up from the next turn on.
-  std::shared_ptr<const ClusterList> apply(const std::vector<ClusterConfig>& configs);
+  /// never blocks: names are looked up from the next turn on. No `tls`: all are plain.
+  std::shared_ptr<const ClusterList> apply(const std::vector<ClusterConfig>& configs,
+                                           const TlsContexts& tls = {});
   /// Null if there is no such cluster.
   Cluster* find(std::string_view name) const;
   /// The operator's word, until the next apply(). False if there is no such cluster.
@@ -49,7 +53,8 @@ class ClusterManager {
   struct Entry;
 
   std::unique_ptr<Entry> take_or_make(const std::string& name);
-  void update(Entry& entry, const ClusterConfig& config);
+  void update(Entry& entry, const ClusterConfig& config,
+              std::shared_ptr<const net::TlsClientContext> tls);
   static void publish_static(Entry& entry, const ClusterConfig& config);
   void follow_name(Entry& entry, const ClusterConfig& config);
 

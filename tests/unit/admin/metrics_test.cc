@@ -30,10 +30,11 @@ Totals small() {
   totals.reloads.applied = 3;
   totals.reloads.rejected = 2;
   totals.failures[static_cast<size_t>(ErrorCode::kNoRoute)] = 5;
-  totals.workers.push_back({0, 0.25, 1000, 2, 3, 4});
-  totals.workers.push_back({1, 0.5, 500, 0, 0, 0});
+  totals.workers.push_back({0, 0.25, 0.002, 1000, 2, 3, 4});
+  totals.workers.push_back({1, 0.5, 0, 500, 0, 0, 0});
   ListenerTotals& listener = totals.listeners.emplace_back();
   listener.name = "edge";
+  listener.certificates.push_back({"certs/a.pem", "CN=a.example,O=A \"quoted\"", 12.5});
   listener.requests = 10;
   listener.responses = {1, 0, 6, 0, 2, 1};
   listener.duration.buckets[8] = 4;   // below 256 us
@@ -58,6 +59,9 @@ TEST(Metrics, SayWhatWasCounted) {
            "weir_config_reloads_total{result=\"rejected\"} 2\n",
            "weir_config_last_reload_success 1\n",
            "weir_memory_accounted_bytes 1500\n",
+           "weir_worker_turn_seconds_max{worker=\"0\"} 0.002\n",
+           "weir_tls_certificate_days_left{listener=\"edge\",certificate=\"certs/a.pem\","
+           "subject=\"CN=a.example,O=A \\\"quoted\\\"\"} 12.5\n",
            "weir_proxy_failures_total{reason=\"no_route\"} 5\n",
            "weir_worker_loop_last_turn_age_seconds{worker=\"1\"} 0.5\n",
            "weir_worker_downstream_connections{worker=\"0\"} 3\n",

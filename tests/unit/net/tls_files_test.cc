@@ -63,7 +63,7 @@ TEST_F(TlsFilesTest, ABadCertificateIsNamedWithItsSetting) {
     const TlsFinding finding = refusal(with({each.cert, each.key, {}}));
     EXPECT_TRUE(finding.error);
     EXPECT_EQ(finding.message, each.message);
-    EXPECT_EQ(finding.key, std::string("tls.certificates[0]") + each.setting);
+    EXPECT_EQ(finding.key, "tls.certificates[" + each.cert + "]" + each.setting);
     EXPECT_EQ(finding.location.line, 7U);
     EXPECT_FALSE(finding.hint.empty()) << each.message;
   }
@@ -78,9 +78,10 @@ TEST_F(TlsFilesTest, AllThatIsWrongIsToldAtOnce) {
   EXPECT_EQ(lab_.server(config), nullptr);
   std::vector<std::string> keys;
   for (const TlsFinding& finding : lab_.findings) keys.push_back(finding.key);
-  EXPECT_THAT(keys,
-              testing::UnorderedElementsAre("tls.certificates[0].cert", "tls.certificates[1].cert",
-                                            "tls.client_ca", "tls.session_tickets.key_files"));
+  EXPECT_THAT(
+      keys, testing::UnorderedElementsAre("tls.certificates[/nowhere/a.pem].cert",
+                                          "tls.certificates[/nowhere/b.pem].cert", "tls.client_ca",
+                                          "tls.session_tickets.key_files"));
 }
 
 TEST_F(TlsFilesTest, ExpiryIsAWarning) {
