@@ -164,7 +164,7 @@ class Attacker {
     for (Connection& c : connections_) {
       bool acted = false;
       if (!step(c, acted)) {
-        c.stream.close(true);
+        c.stream.close(attack_.unit != nullptr || !attack_.finishes);
         open(c);
         acted = true;
       }

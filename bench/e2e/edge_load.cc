@@ -14,8 +14,9 @@
 //   --hold              open all, one request each, print, wait for stdin to end
 //   --watch PID,...     CPU time of these          --core 0            and business of this core
 //
-// A handshake counts as done when the client has the server's session ticket: before that, the
-// server may still have work to do for it.
+// A handshake counts as done when the server has closed as well: the client is through with it one
+// flight earlier. --resume begins with requests, since some servers send no ticket before an
+// answer.
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -64,8 +65,9 @@ struct Options {
 struct Connection {
   uint32_t slot = 0;
   bool begun = false;
-  bool held = false;     // --hold: has had its request
-  uint64_t started = 0;  // of a handshake
+  bool held = false;       // --hold: has had its request
+  bool finishing = false;  // a handshake is through, and the server is to close
+  uint64_t started = 0;    // of a handshake
   Stream stream;
   std::unique_ptr<Protocol> protocol;
 };
@@ -185,7 +187,9 @@ class Load : public Ledger {
   void open(Connection& c) {
     c.begun = false;
     if (options_.handshakes() && options_.rate <= 0) c.started = now_micros();
-    if (!options_.handshakes()) {
+    c.finishing = false;
+    c.protocol.reset();
+    if (!options_.handshakes() || (options_.resume && tls_.session() == nullptr)) {
       c.protocol = make_protocol(options_.kind(), options_.ask, *this);
     }
     c.stream.open(options_.port, options_.tls ? &tls_ : nullptr, options_.resume);
@@ -208,11 +212,11 @@ class Load : public Ledger {
     c.stream.readable(closing);
     for (;;) {
       const auto chunk = c.stream.read();
-      if (!chunk) return false;
+      if (!chunk) return c.finishing && shaken(c);
       if (!c.begun && !begin(c)) return false;
-      if (options_.handshakes() && c.stream.tickets() > 0) return shaken(c);
       if (chunk->empty()) return true;
-      if (!options_.handshakes() && !feed(c, *chunk)) return false;
+      if (c.protocol && !feed(c, *chunk)) return false;
+      if (options_.handshakes() && c.protocol && tls_.session() != nullptr) return renew(c);
     }
   }
 
@@ -220,7 +224,11 @@ class Load : public Ledger {
     if (!c.stream.established()) return true;
     c.begun = true;
     cipher_ = c.stream.cipher();
-    if (options_.handshakes()) return true;
+    if (!c.protocol) {
+      c.finishing = true;
+      c.stream.finish();
+      return true;
+    }
     if (options_.tls && c.stream.alpn() != (options_.mode == "h2" ? "h2" : "http/1.1"))
       return false;
     std::string out;
@@ -254,6 +262,10 @@ class Load : public Ledger {
     } else {
       done(c.started);
     }
+    return renew(c);
+  }
+
+  bool renew(Connection& c) {
     c.stream.close(false);
     if (options_.rate <= 0) open(c);
     return true;

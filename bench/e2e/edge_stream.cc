@@ -40,7 +40,6 @@ TlsClient::TlsClient(std::string_view alpn) : context_(SSL_CTX_new(TLS_client_me
 
 int TlsClient::on_session(SSL* ssl, SSL_SESSION* session) {
   static_cast<TlsClient*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)))->session_.reset(session);
-  ++static_cast<Stream*>(SSL_get_app_data(ssl))->tickets_;
   return 1;  // the session is ours now
 }
 
@@ -53,13 +52,11 @@ void Stream::open(int port, TlsClient* tls, bool resume) {
   begun_ = false;
   drained_ = true;
   closing_ = false;
-  tickets_ = 0;
   window_ = {};
   out_.clear();
   out_at_ = 0;
   if (tls != nullptr) {
     ssl_.reset(SSL_new(tls->context()));
-    SSL_set_app_data(ssl_.get(), this);
     SSL_set_tlsext_host_name(ssl_.get(), "bench.test");
     BIO* bio = BIO_new(bio_method());
     BIO_set_data(bio, this);
@@ -83,13 +80,20 @@ void Stream::close(bool abort) {
   if (abort) {
     const linger at_once{1, 0};
     setsockopt(fd_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-  } else if (ssl_ && established_) {
-    SSL_shutdown(ssl_.get());
-    flush();
+  } else {
+    finish();
   }
   ::close(fd_);
   fd_ = -1;
   ssl_.reset();
+}
+
+void Stream::finish() {
+  if (ssl_ && established_) {
+    SSL_shutdown(ssl_.get());
+    send_out();
+  }
+  shutdown(fd_, SHUT_WR);
 }
 
 std::string_view Stream::alpn() const {

@@ -42,15 +42,16 @@ class Stream {
 
   // Begins to connect; `tls` null: plain. `resume`: offer the newest session where there is one.
   void open(int port, TlsClient* tls, bool resume);
-  // `abort`: by RST, which leaves no TIME_WAIT behind; otherwise close_notify and FIN.
+  // `abort`: by RST, which leaves no TIME_WAIT behind; otherwise as finish() does.
   void close(bool abort);
+  // Says close_notify and FIN; what the server still says can be read.
+  void finish();
 
   int fd() const { return fd_; }
   bool established() const { return established_; }
   bool resumed() const { return ssl_ && SSL_session_reused(ssl_.get()); }
   const char* cipher() const { return ssl_ ? SSL_get_cipher_name(ssl_.get()) : "plain"; }
   std::string_view alpn() const;
-  int tickets() const { return tickets_; }
   size_t unsent() const { return out_.size() - out_at_; }
 
   // To be called once an event says that there is something to read; then read() until empty.
@@ -78,7 +79,6 @@ class Stream {
   bool established_ = false;
   bool drained_ = true;
   bool closing_ = false;
-  int tickets_ = 0;
   std::string_view window_;  // received and not yet taken by TLS
   std::string out_;          // sealed and not yet sent
   size_t out_at_ = 0;
