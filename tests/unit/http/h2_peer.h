@@ -54,10 +54,10 @@ class H2TestStream final : public H2Stream {
 };
 
 /// One end: session, its streams, and what the connection as a whole was told.
-class H2Peer final : public H2SessionHandler {
+class H2Peer : public H2SessionHandler {
  public:
   explicit H2Peer(H2Session::Role role, const H2Options& options = {});
-  ~H2Peer();
+  virtual ~H2Peer();
 
   H2Stream* on_stream_open() override;
   void on_goaway() override { events += "goaway\n"; }
