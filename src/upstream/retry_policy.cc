@@ -15,13 +15,18 @@ std::optional<RetryOn> condition_of(ErrorCode code) {
     case ErrorCode::kConnectTimeout:
     case ErrorCode::kConnectFailed:
       return RetryOn::kConnectFailure;
+    case ErrorCode::kUpstreamTls:
+      return RetryOn::kConnectFailure;
     case ErrorCode::kUpstreamReset:
       return RetryOn::kResetBeforeResponse;
+    case ErrorCode::kUpstreamRefusedStream:
+      return RetryOn::kRefusedStream;
     case ErrorCode::kUpstreamTimeout:
       return RetryOn::k504;
     case ErrorCode::kUpstreamBadHead:
     case ErrorCode::kUpstreamBadFraming:
     case ErrorCode::kUpstreamHeadTooLarge:
+    case ErrorCode::kUpstreamHttp2:
       return RetryOn::k502;
     default:
       return std::nullopt;
@@ -74,6 +79,10 @@ RetryVerdict judge_status(const RetryConfig& config, std::uint16_t status, Metho
   if (!condition || !config.on.contains(*condition)) return RetryVerdict::kNo;
   // The origin answered, so it may have acted.
   return is_idempotent(method) ? RetryVerdict::kBudget : RetryVerdict::kNo;
+}
+
+RetryVerdict judge_grpc_unavailable(const RetryConfig& config) {
+  return config.on.contains(RetryOn::kGrpcUnavailable) ? RetryVerdict::kBudget : RetryVerdict::kNo;
 }
 
 Duration retry_delay(const RetryBackoff& backoff, std::uint32_t n, base::Rng& rng) {

@@ -28,6 +28,10 @@ bool is_idempotent(Method method);
 RetryVerdict judge_error(const RetryConfig& config, const Error& error, Method method);
 /// After a response head of which nothing was passed on.
 RetryVerdict judge_status(const RetryConfig& config, std::uint16_t status, Method method);
+/// After a gRPC response that is UNAVAILABLE and nothing else: it came in the head, and no message
+/// did. Whoever lists the condition holds that to mean that the call was not processed: calls are
+/// POSTs, and no method of theirs tells whether they may be repeated.
+RetryVerdict judge_grpc_unavailable(const RetryConfig& config);
 /// How long to wait before try `n`, counted from 0 for the first retry: full jitter, uniform in
 /// [0, min(max, base * 2^n)].
 Duration retry_delay(const RetryBackoff& backoff, std::uint32_t n, base::Rng& rng);
