@@ -84,7 +84,9 @@ void DownstreamConnection::kill() {
 
 void DownstreamConnection::on_socket() {
   busy_ = true;
-  if ((socket_.failed() || write_broken_) && state_ != State::kLinger) {
+  // With FIN sent, the client's own looks like a failure: reading tells.
+  const bool failed = write_broken_ || (socket_.failed() && !write_ended_);
+  if (failed && state_ != State::kLinger) {
     on_gone();
   } else {
     if (socket_.writable() && (out_.congested() || await_drain_)) client_drained();
@@ -107,6 +109,9 @@ void DownstreamConnection::on_eof() {
       return;
     case State::kBody:
       on_gone();
+      return;
+    case State::kTunnel:
+      exchange_->on_request_end({});
       return;
     case State::kComplete:  // Half-closed: the answer is still wanted (RFC 9112, 9.6).
     case State::kClosed:
@@ -144,6 +149,8 @@ void DownstreamConnection::on_timer() {
       }
       refuse(make_error(ErrorCode::kBodyTimeout));
       break;
+    case State::kTunnel:
+      return;
     case State::kComplete:
     case State::kClosed:
       break;

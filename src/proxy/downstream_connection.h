@@ -7,6 +7,7 @@
 // kIdle            no request; no exchange, no memory held       keepalive_timeout
 // kHead            part of a head is here                        header_timeout
 // kBody            the request's body is being read              body_idle_timeout
+// kTunnel          an upgrade or CONNECT: bytes both ways         none; the exchange's
 // kComplete        the request is read, the answer is not sent   body_idle_timeout while congested
 // kDrain           answered early; the rest of the body is       2 s
 //                  dropped, then the connection goes on
@@ -71,7 +72,7 @@ class DownstreamConnection final : public net::SocketHandler,
   void exchange_finished() override;
 
  private:
-  enum class State : uint8_t { kIdle, kHead, kBody, kComplete, kDrain, kLinger, kClosed };
+  enum class State : uint8_t { kIdle, kHead, kBody, kTunnel, kComplete, kDrain, kLinger, kClosed };
   /// What only a request under way needs; lives in the exchange's arena.
   struct Request;
 
@@ -94,6 +95,10 @@ class DownstreamConnection final : public net::SocketHandler,
   bool body_moved(uint64_t bytes);
   std::string_view drop_body(std::string_view in);
   void request_read();
+  void await_tunnel(RequestHead& head);
+  void decline_tunnel();
+  void open_tunnel(const ResponseHead& head);
+  void flush_tunnel();
   bool try_splice();
   void run_splice();
   void on_eof();
@@ -132,7 +137,8 @@ class DownstreamConnection final : public net::SocketHandler,
   bool refused_ = false;   ///< Where the request ends is not known.
   bool finished_ = false;  ///< The exchange wants to be taken back.
   bool body_paused_ = false;
-  bool peer_ended_ = false;  ///< The client has shut down its side.
+  bool peer_ended_ = false;   ///< The client has shut down its side.
+  bool write_ended_ = false;  ///< Of a tunnel: FIN is sent.
   bool await_drain_ = false;
   bool write_broken_ = false;
   bool aborted_ = false;  ///< The answer was cut off: reset when the exchange is taken back.

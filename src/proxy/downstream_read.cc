@@ -33,6 +33,8 @@ bool DownstreamConnection::wants_read() const {
       return true;
     case State::kBody:
       return !body_paused_;
+    case State::kTunnel:
+      return !body_paused_ && !peer_ended_;
     case State::kComplete:
     case State::kClosed:
       return false;
@@ -83,8 +85,12 @@ std::string_view DownstreamConnection::feed(std::string_view in) {
         in = feed_head(in);
         break;
       case State::kBody:
+        if (body_paused_ && request_->body.kind() == BodyFraming::Kind::kTunnel) return in;
         in = feed_body(in);
         break;
+      case State::kTunnel:
+        exchange_->on_request_body(in);
+        return {};
       case State::kDrain:
         in = drop_body(in);
         break;
@@ -174,6 +180,7 @@ void DownstreamConnection::head_complete(std::string_view text) {
   request_->read_since = listener_.worker().loop().now();
   state_ = State::kBody;
   body_paused_ = false;
+  if (!head.protocol.empty()) await_tunnel(head);
   // A head that came in one piece was complete when it began: one look at the clock less.
   exchange_->on_request_head(request_->head_size == 0 ? exchange_->client().started
                                                       : listener_.worker().loop().clock().now());

@@ -23,6 +23,8 @@ void DownstreamConnection::send_interim(const ResponseHead& head) {
 }
 
 void DownstreamConnection::send_head(const ResponseHead& head, bool last) {
+  if (head.body.kind == BodyFraming::Kind::kTunnel) return open_tunnel(head);
+  if (request_->body.kind() == BodyFraming::Kind::kTunnel) decline_tunnel();
   const RequestHead& request = exchange_->request();
   const Http1Config& config = listener_.config().http1;
   ResponseHead out = head;
@@ -74,6 +76,7 @@ void DownstreamConnection::send_end(const HeaderList& trailers) {
 }
 
 void DownstreamConnection::flush() {
+  if (state_ == State::kTunnel) return flush_tunnel();
   const bool was_congested = out_.congested();
   if (out_.empty()) return;
   // The close follows at once: held back until then, the answer and the FIN share one packet.
@@ -112,6 +115,7 @@ void DownstreamConnection::await_room() {
 }
 
 bool DownstreamConnection::keeps_up() {
+  if (state_ == State::kTunnel) return true;
   request_->blocked_at = listener_.worker().loop().now();
   const int64_t moved = delivered() - request_->write_base;
   return !too_slow(moved > 0 ? static_cast<uint64_t>(moved) : 0,
@@ -152,6 +156,7 @@ void DownstreamConnection::pause_body() {
 void DownstreamConnection::resume_body() {
   if (!body_paused_) return;
   body_paused_ = false;
+  if (state_ == State::kTunnel) return socket_.wake();
   net::Loop& loop = listener_.worker().loop();
   request_->read_since += loop.now() - request_->paused_at;
   loop.arm(timer_, listener_.config().http1.body_idle_timeout);

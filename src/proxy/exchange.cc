@@ -121,14 +121,17 @@ Exchange::Next Exchange::match_route() {
     answer_options();
     return Next::kDone;
   }
-  if (request_.method == Method::kTrace || request_.method == Method::kConnect) {
+  const bool connect = request_.method == Method::kConnect;
+  if (request_.method == Method::kTrace || (connect && request_.protocol.empty())) {
     fail(make_error(ErrorCode::kMethodRefused));
     return Next::kDone;
   }
+  // CONNECT names a host alone: routes see it as a request for the root there.
+  if (connect) request_.path = "/";
   const route::Table::Match match = worker_.snapshot().routes->match(request_, arena_);
   if (match.route == nullptr) {
     allow_ = match.allow;
-    fail(make_error(match.reason));
+    fail(make_error(connect ? ErrorCode::kMethodRefused : match.reason));
     return Next::kDone;
   }
   route_ = match.route;
@@ -138,18 +141,14 @@ Exchange::Next Exchange::match_route() {
 
 Exchange::Next Exchange::run_request_policies() {
   const RouteLimits& limits = route_->limits();
-  // An h2c upgrade is an offer that may be ignored (RFC 9110, 7.8); other protocols are asked for.
-  const Header* upgrade = request_.upgrade ? request_.headers.find(HeaderId::kUpgrade) : nullptr;
-  if (upgrade != nullptr && !http::iequals(upgrade->value, "h2c")) {
-    fail(make_error(ErrorCode::kUpgradeRefused));
-    return Next::kDone;
-  }
+  if (!request_.protocol.empty() && !admit_upgrade()) return Next::kDone;
   if (limits.max_request_bytes != 0 && request_.body.kind == BodyFraming::Kind::kLength &&
       request_.body.length > limits.max_request_bytes) {
     fail(make_error(ErrorCode::kBodyTooLarge));
     return Next::kDone;
   }
-  if (const auto timeout = route_->timeout()) worker_.loop().arm(deadline_timer_, *timeout);
+  if (request_.method == Method::kPost) begin_grpc();
+  if (grpc_ != nullptr || route_->timeout()) arm_deadline();
   return Next::kContinue;
 }
 
@@ -174,13 +173,13 @@ Exchange::Next Exchange::choose_cluster() {
   }
   request_permit_ = std::move(*permit);
   const RetryConfig& retry = route_->retry();
-  replayable_ = retry.num_retries > 0 && upstream::is_idempotent(request_.method) &&
-                request_.body.length <= retry.replay_buffer_bytes;
+  replayable_ = retry.num_retries > 0 && request_.body.length <= retry.replay_buffer_bytes &&
+                (upstream::is_idempotent(request_.method) || may_refuse_unprocessed());
   return Next::kContinue;
 }
 
 Exchange::Next Exchange::buffer_request() {
-  if (!route_->buffer_request() || request_ended_) return Next::kContinue;
+  if (!route_->buffer_request() || request_ended_ || tunnel_pending()) return Next::kContinue;
   send_continue();
   return Next::kWait;
 }
@@ -222,9 +221,14 @@ Exchange::Next Exchange::send_head() {
   upstream_request_.authority =
       route::rewrite_host(*route_, request_.authority, attempt_.endpoint_host());
   upstream_request_.body = request_.body;
+  if (grpc_ != nullptr) prepare_grpc_head();
   send_continue();
   attempt_.stream()->send_head(upstream_request_);
-  send_held();
+  if (tunnel_pending()) {
+    await_upgrade();
+  } else {
+    send_held();
+  }
   return Next::kContinue;
 }
 
@@ -234,6 +238,7 @@ Exchange::Next Exchange::finish() {
   backoff_timer_.cancel();
   deadline_timer_.cancel();
   record();
+  if (tunnel_ != nullptr) close_tunnel();
   attempt_.end();
   retry_permit_.release();
   request_permit_.release();

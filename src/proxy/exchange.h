@@ -33,7 +33,9 @@ class TlsSession;
 
 namespace weir::proxy {
 
+struct GrpcCall;
 struct ProxyTlvs;
+struct Tunnel;
 class Worker;
 class WorkerListener;
 
@@ -87,6 +89,8 @@ class Exchange final : public base::ListLink<> {
   void on_response_body(std::string_view bytes);
   void on_response_spliced(uint64_t bytes);
   void on_response_end(const HeaderList& trailers);
+  /// The origin has sent its last byte into a tunnel; the stream stays leased for the other way.
+  void on_tunnel_end();
   void on_upstream_drained();
   /// The attempt is over and its stream is no longer ours.
   void on_upstream_error(const Error& error);
@@ -121,9 +125,9 @@ class Exchange final : public base::ListLink<> {
   bool trace_begun() const { return trace_begun_; }
   bool finished() const { return step_ == Step::kFinished; }
   bool request_ended() const { return request_ended_; }
-  /// All of the answer is queued.
   /// Response body bytes given to the client's side so far.
   uint64_t bytes_sent() const { return bytes_sent_; }
+  /// All of the answer is queued.
   bool response_ended() const { return response_ended_; }
 
  private:
@@ -157,6 +161,7 @@ class Exchange final : public base::ListLink<> {
   bool retry(const Error& error);
   bool retry_status(uint16_t status);
   bool may_repeat() const;
+  bool may_refuse_unprocessed() const;
   void start_backoff(upstream::RetryPermit permit);
   void on_backoff_over();
   void on_deadline();
@@ -169,7 +174,41 @@ class Exchange final : public base::ListLink<> {
   Result<void> make_upstream_request();
   void start_response(const ResponseHead& head, bool last);
 
-  void hold_body(std::string_view bytes);
+  bool admit_upgrade();
+  /// A tunnel was asked for and there is no answer yet.
+  bool tunnel_pending() const {
+    return !request_.protocol.empty() && tunnel_ == nullptr && !response_started_;
+  }
+  void await_upgrade();
+  void decline_upgrade();
+  void open_tunnel();
+  void close_tunnel();
+  void on_tunnel_timer();
+  bool tunnel_over() const;
+  void tunnel_moved();
+  void progress() {
+    attempt_.progress();
+    if (tunnel_ != nullptr) tunnel_moved();
+  }
+
+  void begin_grpc();
+  void arm_deadline();
+  void prepare_grpc_head();
+  bool decodes_request() const;
+  void decode_request_body(std::string_view bytes);
+  bool request_cut_off() const;
+  bool retry_grpc(const ResponseHead& head);
+  void note_grpc_status(const HeaderList& fields);
+  void translate_grpc_head(ResponseHead& head);
+  bool encodes_response() const;
+  void encode_response_body(std::string_view bytes);
+  void send_grpc_end(const HeaderList& trailers);
+  bool speaks_grpc();
+  void reply_grpc(const Error& error, bool last);
+  void count_grpc();
+  int64_t grpc_status_number() const;
+
+  void take_request_body(std::string_view bytes);
   void drop_replay();
   void send_held();
   void end_request_upstream();
@@ -199,6 +238,8 @@ class Exchange final : public base::ListLink<> {
   base::BufferChain held_;  ///< Request body not yet sent, or kept for a retry.
   size_t held_sent_ = 0;    ///< Bytes of held_ that the current attempt has been given.
   HeaderList request_trailers_;
+  Tunnel* tunnel_ = nullptr;  ///< From the acceptance of an upgrade or CONNECT on.
+  GrpcCall* grpc_ = nullptr;  ///< Null but for a gRPC call.
 
   std::string_view client_ip_;
   std::string_view request_id_;

@@ -34,7 +34,8 @@ void Exchange::on_attempt_timeout(const Error& error) {
 }
 
 bool Exchange::waits_for_origin() const {
-  if (client_.stream->congested()) return false;
+  // A tunnel's silence is timed by itself.
+  if (client_.stream->congested() || tunnel_ != nullptr) return false;
   const UpstreamStream* stream = attempt_.stream();
   return request_ended_ || response_started_ || stream == nullptr || stream->congested();
 }
@@ -81,6 +82,15 @@ void Exchange::count_upstream_failure(const Error& error) {
 bool Exchange::may_repeat() const {
   return bytes_received_ == held_.size() && !downstream_gone_ &&
          attempts_ <= route_->retry().num_retries;
+}
+
+// Whether the origin may say of a request of any method that it did nothing about it. Only for that
+// the body of a POST is kept.
+bool Exchange::may_refuse_unprocessed() const {
+  const RetryOnSet& on = route_->retry().on;
+  return (grpc_ != nullptr && on.contains(RetryOn::kGrpcUnavailable)) ||
+         (on.contains(RetryOn::kRefusedStream) &&
+          cluster().config().protocol != UpstreamProtocol::kHttp1);
 }
 
 bool Exchange::retry(const Error& error) {

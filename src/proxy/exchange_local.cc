@@ -38,6 +38,7 @@ void Exchange::reply(const Error& error) {
     step_ = Step::kFinish;
     return advance();
   }
+  if (speaks_grpc()) return reply_grpc(error, ends_connection(error.code));
   ResponseHead head = local_head(info.status, 4, *this);
   head.headers.push({"proxy-status", proxy_status(error, *this), HeaderId::kProxyStatus});
   if (info.status == 405) {
@@ -163,6 +164,7 @@ void Exchange::record() {
   stats.bytes_sent.add(bytes_sent_);
   const int64_t total = micros_since_start(now);
   stats.duration.observe_us(static_cast<uint64_t>(total));
+  if (grpc_ != nullptr) count_grpc();
   if (failed_) worker_.mutable_stats().failures[static_cast<size_t>(error_.code)].add();
   if (request_permit_) {
     cluster().stats().bytes_received.add(bytes_sent_);
@@ -203,6 +205,7 @@ void Exchange::write_log(int64_t total_us) {
   if (request_permit_) record.cluster = cluster().name();
   record.endpoint = attempt_.endpoint_text();
   record.attempts = attempts_;
+  record.grpc_status = grpc_status_number();
   record.upstream_status = upstream_status_;
   record.upstream_reused = attempt_.reused();
   record.bytes_received = bytes_received_;

@@ -13,16 +13,23 @@ namespace weir::proxy {
 // ---- Request body.
 
 void Exchange::on_request_body(std::string_view bytes) {
+  if (grpc_ != nullptr && decodes_request()) return decode_request_body(bytes);
+  take_request_body(bytes);
+}
+
+void Exchange::take_request_body(std::string_view bytes) {
   bytes_received_ += bytes.size();
   // Answered already: what still comes has no reader.
-  if (finished() || response_ended_ || failed_) return;
+  if (finished() || failed_ || (response_ended_ && tunnel_ == nullptr)) return;
   const uint64_t limit = route_ != nullptr ? route_->limits().max_request_bytes : 0;
-  if (limit != 0 && bytes_received_ > limit) return fail(make_error(ErrorCode::kBodyTooLarge));
-  const bool direct = step_ == Step::kRelay && attempt_.stream() != nullptr &&
+  if (limit != 0 && bytes_received_ > limit && request_.protocol.empty()) {
+    return fail(make_error(ErrorCode::kBodyTooLarge));
+  }
+  const bool direct = step_ == Step::kRelay && attempt_.stream() != nullptr && !tunnel_pending() &&
                       held_sent_ == held_.size() && !attempt_.stream()->congested();
   if (direct) {
     attempt_.stream()->send_body(bytes);
-    attempt_.progress();
+    progress();
   }
   if (replayable_ && !route_->buffer_request() &&
       held_.size() + bytes.size() > route_->retry().replay_buffer_bytes) {
@@ -41,6 +48,9 @@ void Exchange::on_request_spliced(uint64_t bytes) {
 }
 
 void Exchange::on_request_end(const HeaderList& trailers) {
+  if (grpc_ != nullptr && request_cut_off()) {
+    return fail(make_error(ErrorCode::kBadFraming, "base64 is cut off"));
+  }
   request_ended_ = true;
   request_trailers_ = trailers;
   if (step_ == Step::kBufferRequest) {
@@ -57,7 +67,7 @@ void Exchange::on_request_end(const HeaderList& trailers) {
 
 net::Socket* Exchange::request_sink() {
   const bool whole = step_ == Step::kRelay && attempt_.stream() != nullptr && !response_ended_ &&
-                     held_sent_ == held_.size();
+                     held_sent_ == held_.size() && (grpc_ == nullptr || !decodes_request());
   if (!whole) return nullptr;
   // Bytes that nobody keeps cannot be sent again.
   if (request_.body.length > route_->retry().replay_buffer_bytes) drop_replay();
@@ -76,6 +86,7 @@ void Exchange::drop_replay() {
 }
 
 void Exchange::send_held() {
+  if (tunnel_pending()) return;
   UpstreamStream* const stream = attempt_.stream();
   while (held_sent_ < held_.size() && !stream->congested()) {
     std::array<iovec, 8> runs;
@@ -96,19 +107,19 @@ void Exchange::send_held() {
 
 void Exchange::end_request_upstream() {
   if (!request_ended_ || request_end_sent_ || held_sent_ < held_.size()) return;
-  if (attempt_.stream() == nullptr) return;
+  if (attempt_.stream() == nullptr || tunnel_pending()) return;
   request_end_sent_ = true;
   // Without a body and on a pooled connection it left in the same breath as the head came.
   const bool at_once = request_.body.kind == BodyFraming::Kind::kNone && attempts_ == 1 &&
                        attempt_.reused() && attempt_.immediate();
-  sent_at_ = at_once ? head_at_ : worker_.loop().clock().now();
+  if (tunnel_ == nullptr) sent_at_ = at_once ? head_at_ : worker_.loop().clock().now();
   attempt_.stream()->send_end(request_trailers_);
   if (!response_started_) attempt_.request_sent();
 }
 
 void Exchange::on_upstream_drained() {
   if (step_ != Step::kRelay || attempt_.stream() == nullptr) return;
-  attempt_.progress();
+  progress();
   send_held();
   if (!attempt_.stream()->congested()) client_.stream->resume_body();
 }
@@ -116,7 +127,7 @@ void Exchange::on_upstream_drained() {
 // The client's body waits while there is nowhere to put it.
 void Exchange::update_request_flow() {
   if (request_ended_) return;
-  if (response_ended_ || failed_) {
+  if (failed_ || (response_ended_ && tunnel_ == nullptr)) {
     // Answered, but the client does not take it: it may not go on sending meanwhile.
     if (client_.stream->congested()) client_.stream->pause_body();
     return;
@@ -124,7 +135,7 @@ void Exchange::update_request_flow() {
   if (step_ == Step::kBufferRequest) return;
   const UpstreamStream* stream = attempt_.stream();
   const bool waits = step_ != Step::kRelay || stream == nullptr || held_sent_ < held_.size() ||
-                     stream->congested();
+                     stream->congested() || tunnel_pending();
   if (waits) {
     client_.stream->pause_body();
   } else {
@@ -149,7 +160,7 @@ void Exchange::on_response_head(const ResponseHead& head) {
   stats.count_response(head.status);
   stats.response_time.observe_us(static_cast<uint64_t>(
       micros_since_start(response_at_) - micros_since_start(attempt_.connected_at())));
-  if (retry_status(head.status)) return;
+  if (retry_status(head.status) || (grpc_ != nullptr && retry_grpc(head))) return;
   const uint64_t limit = route_->limits().max_response_bytes;
   if (limit != 0 && head.body.kind == BodyFraming::Kind::kLength && head.body.length > limit) {
     return fail(make_error(ErrorCode::kResponseTooLarge));
@@ -157,13 +168,20 @@ void Exchange::on_response_head(const ResponseHead& head) {
   attempt_.response_begun();
   ResponseHead out = head;
   make_client_response(out, *this);
+  if (grpc_ != nullptr) translate_grpc_head(out);
   start_response(out, false);
   // The exchange cannot be repeated any more: nothing needs to be kept.
   if (held_sent_ == held_.size() && replayable_) drop_replay();
+  if (tunnel_ != nullptr) send_held();
 }
 
 void Exchange::start_response(const ResponseHead& head, bool last) {
   response_started_ = true;
+  if (head.body.kind == BodyFraming::Kind::kTunnel) {
+    open_tunnel();
+  } else if (!request_.protocol.empty()) {
+    decline_upgrade();
+  }
   status_ = head.status;
   client_.stream->send_head(head, last);
 }
@@ -171,9 +189,15 @@ void Exchange::start_response(const ResponseHead& head, bool last) {
 void Exchange::on_response_body(std::string_view bytes) {
   bytes_sent_ += bytes.size();
   const uint64_t limit = route_->limits().max_response_bytes;
-  if (limit != 0 && bytes_sent_ > limit) return fail(make_error(ErrorCode::kResponseTooLarge));
-  client_.stream->send_body(bytes);
-  attempt_.progress();
+  if (limit != 0 && bytes_sent_ > limit && tunnel_ == nullptr) {
+    return fail(make_error(ErrorCode::kResponseTooLarge));
+  }
+  if (grpc_ != nullptr && encodes_response()) {
+    encode_response_body(bytes);
+  } else {
+    client_.stream->send_body(bytes);
+  }
+  progress();
 }
 
 void Exchange::on_response_spliced(uint64_t bytes) {
@@ -184,7 +208,9 @@ void Exchange::on_response_spliced(uint64_t bytes) {
 }
 
 net::Socket* Exchange::response_sink() {
-  return response_started_ && !downstream_gone_ ? client_.stream->raw_sink() : nullptr;
+  const bool whole =
+      response_started_ && !downstream_gone_ && (grpc_ == nullptr || !encodes_response());
+  return whole ? client_.stream->raw_sink() : nullptr;
 }
 
 void Exchange::await_response_sink() { client_.stream->await_drain(); }
@@ -193,6 +219,7 @@ void Exchange::on_response_end(const HeaderList& trailers) {
   attempt_.detached();
   attempt_.end();
   response_ended_ = true;
+  if (grpc_ != nullptr) return send_grpc_end(trailers);
   client_.stream->send_end(trailers);
 }
 
@@ -211,7 +238,7 @@ void Exchange::flush() {
   }
   client_.stream->flush();
   const bool congested = client_.stream->congested();
-  if (response_ended_ && !congested) {
+  if (response_ended_ && !congested && (tunnel_ == nullptr || tunnel_over())) {
     step_ = Step::kFinish;
     advance();
     return;

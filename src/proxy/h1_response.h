@@ -20,8 +20,9 @@ struct UpstreamConnection::Request {
   size_t head_size = 0;
   size_t head_capacity = 0;
   std::optional<SpliceRelay> splice;
-  uint32_t interims = 0;   ///< 1xx heads so far.
-  bool head_done = false;  ///< The final head has come: the body is being read.
+  std::string_view websocket_key;  ///< That the origin has to answer.
+  uint32_t interims = 0;           ///< 1xx heads so far.
+  bool head_done = false;          ///< The final head has come: the body is being read.
 
   void keep(std::string_view in, base::Arena& arena) {
     if (head_size + in.size() > head_capacity) {

@@ -13,8 +13,9 @@
 namespace weir::proxy {
 namespace {
 
-// Headers that weir itself may add: forwarding fields, Via, request id, trace, and a little room.
-constexpr size_t kAdded = 16;
+// Headers that weir itself may add: forwarding fields, Via, request id, trace, gRPC, and a
+// little room.
+constexpr size_t kAdded = 18;
 
 HeaderList copy_headers(const HeaderList& in, base::Arena& arena) {
   HeaderList out(arena.array<Header>(in.size() + kAdded), in.size() + kAdded);

@@ -9,6 +9,7 @@
 #include <cstddef>
 
 #include "base/counters.h"
+#include "http/grpc.h"
 #include "net/tls_session.h"
 
 namespace weir::proxy {
@@ -27,6 +28,10 @@ struct ListenerStats {
   base::Counter tls_resumed;               ///< Of those, without a full handshake.
   std::array<base::Counter, static_cast<size_t>(net::TlsFailure::kCount)> tls_failures;
   base::Counter http2_glitches;
+  base::Counter upgrades;  ///< Tunnels opened: upgrades and CONNECT.
+  base::Gauge upgrades_active;
+  /// gRPC calls by status; the last is those that ended without one.
+  std::array<base::Counter, http::kGrpcStatuses + 1> grpc_responses;
   base::LatencyHistogram duration;  ///< First byte of the head to the last of the answer.
 };
 

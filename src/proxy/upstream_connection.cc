@@ -98,6 +98,9 @@ void UpstreamConnection::on_socket() {
       break;
     case State::kActive:
       if (socket_.writable() && (out_.congested() || await_drain_)) room_to_write();
+      if (state_ == State::kActive && tunnel_lost()) {
+        fail(make_error(ErrorCode::kUpstreamTruncated, "the tunnel was reset"));
+      }
       if (state_ == State::kActive) read_some();
       break;
     case State::kIdle:
@@ -146,7 +149,11 @@ void UpstreamConnection::room_to_write() {
 }
 
 bool UpstreamConnection::wants_read() const {
-  return state_ == State::kActive && !(body_paused_ && request_->head_done);
+  if (state_ != State::kActive) return false;
+  if (!request_->head_done) return true;
+  // Of another finished body, part may still be in a pipe.
+  const bool ended = request_->body.finished() && in_tunnel();
+  return !body_paused_ && !ended;
 }
 
 void UpstreamConnection::read_some() {
@@ -218,10 +225,12 @@ bool UpstreamConnection::head_complete(std::string_view text) {
     return false;
   }
   if (head.status == 101) {
-    fail(make_error(ErrorCode::kUpstreamUpgrade, nullptr, Retry::kNo));
-    return false;
-  }
-  if (head.status < 200) {
+    if (const char* problem = refuse_switch(head)) {
+      fail(make_error(ErrorCode::kUpstreamUpgrade, problem, Retry::kNo));
+      return false;
+    }
+    head.body = {BodyFraming::Kind::kTunnel, 0};
+  } else if (head.status < 200) {
     // Each costs memory until the final one, and nobody has use for more (100, 102, 103).
     if (++request_->interims > kMaxInterims) {
       fail(make_error(ErrorCode::kUpstreamBadHead, "too many interim responses"));
@@ -235,7 +244,9 @@ bool UpstreamConnection::head_complete(std::string_view text) {
   }
   request_->head_done = true;
   request_->body.start(head.body, &arena());
-  keep_alive_ = head.keep_alive && head.body.kind != BodyFraming::Kind::kUntilClose;
+  // An origin that declines an upgrade may have half made it: nothing else is sent there.
+  keep_alive_ = head.keep_alive && head.body.kind != BodyFraming::Kind::kUntilClose &&
+                request_framing_ != BodyFraming::Kind::kTunnel;
   Exchange& exchange = *exchange_;
   exchange.on_response_head(head);
   return exchange_ == &exchange;  // Else it did not want this response.
@@ -308,7 +319,7 @@ void UpstreamConnection::run_splice() {
 // The origin has sent its last byte (error 0) or reset the connection.
 void UpstreamConnection::on_eof(int error) {
   if (request_->head_done && error == 0 && request_->body.on_eof()) {
-    return response_complete(false);
+    return in_tunnel() ? exchange_->on_tunnel_end() : response_complete(false);
   }
   if (request_->head_done) {
     return fail(make_error(ErrorCode::kUpstreamTruncated, nullptr, Retry::kNo, error));

@@ -78,6 +78,12 @@ class UpstreamConnection final : public net::SocketHandler,
   bool feed_head(std::string_view& in);
   bool head_complete(std::string_view text);
   bool feed_body(std::string_view& in);
+  void write_head(const RequestHead& head);
+  RequestHead ask_upgrade(const RequestHead& head);
+  const char* refuse_switch(const ResponseHead& head) const;
+  bool in_tunnel() const;
+  void end_tunnel_writing();
+  bool tunnel_lost() const;
   bool try_splice();
   void run_splice();
   void on_eof(int error);
@@ -103,6 +109,7 @@ class UpstreamConnection final : public net::SocketHandler,
   bool body_paused_ = false;
   bool await_drain_ = false;
   bool write_broken_ = false;
+  bool write_ended_ = false;  ///< Of a tunnel: FIN is sent.
 };
 
 }  // namespace weir::proxy

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The UpstreamStream of an HTTP/1 origin: heads, bodies and their framing on the way out.
 #include "http/head_writer.h"
+#include "http/upgrade.h"
 #include "proxy/exchange.h"
 #include "proxy/h1_response.h"
 #include "proxy/worker.h"
@@ -9,11 +10,20 @@ namespace weir::proxy {
 
 void UpstreamConnection::send_head(const RequestHead& head) {
   request_framing_ = head.body.kind;
+  const bool asks = !head.protocol.empty() && !http::is_plain_connect(head);
+  if (asks) {
+    write_head(ask_upgrade(head));
+  } else {
+    write_head(head);
+  }
+  head_sent_ = true;
+}
+
+void UpstreamConnection::write_head(const RequestHead& head) {
   const size_t bound = http::request_head_bound(head);
   http::HeadWriter writer({static_cast<char*>(arena().allocate(bound)), bound});
   http::write_request_head(head, writer);
   out_.add(writer.text(), arena(), memory());
-  head_sent_ = true;
 }
 
 void UpstreamConnection::send_body(std::string_view bytes) {
@@ -43,7 +53,8 @@ void UpstreamConnection::send_end(const HeaderList& trailers) {
 }
 
 void UpstreamConnection::flush() {
-  if (out_.empty() || state_ != State::kActive) return;
+  if (state_ != State::kActive) return;
+  if (out_.empty()) return end_tunnel_writing();
   if (out_.flush(socket_, memory()) == net::IoResult::Status::kError) {
     out_.clear(memory());
     write_broken_ = true;
@@ -54,6 +65,7 @@ void UpstreamConnection::flush() {
     return;
   }
   sent_any_ = true;
+  if (request_framing_ == BodyFraming::Kind::kTunnel) end_tunnel_writing();
 }
 
 void UpstreamConnection::resume_body() {
@@ -73,7 +85,9 @@ net::Socket* UpstreamConnection::raw_sink() {
 // connection.
 void UpstreamConnection::release() {
   if (exchange_ == nullptr) return;
+  const bool cut_off = in_tunnel() && !(request_->body.finished() && write_ended_);
   detach();
+  if (cut_off) socket_.abort();
   close();
 }
 

@@ -36,6 +36,7 @@ AccessRecord full_record() {
   r.cluster = "blue";
   r.endpoint = "10.0.0.1:80";
   r.attempts = 3;
+  r.grpc_status = 14;
   r.upstream_status = 502;
   r.upstream_reused = true;
   r.bytes_received = 12;
@@ -100,7 +101,8 @@ TEST(AccessLogJson, LeavesOutWhatDoesNotApply) {
   AccessRecord record;
   record.status = 404;
   const auto json = nlohmann::json::parse(line_of(compiled({}), record));
-  for (const char* absent : {"reason", "cluster", "upstream_status", "head_us", "user_agent"}) {
+  for (const char* absent :
+       {"reason", "cluster", "upstream_status", "head_us", "user_agent", "grpc_status"}) {
     EXPECT_FALSE(json.contains(absent)) << absent;
   }
   EXPECT_EQ(json["attempts"], 0);

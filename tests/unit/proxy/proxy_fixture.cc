@@ -2,6 +2,7 @@
 #include "proxy_fixture.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -74,6 +75,7 @@ std::string Wire::read_exactly(size_t bytes) {
   char buffer[65536];
   while (out.size() < bytes && wait_readable(fd_)) {
     const ssize_t n = ::recv(fd_, buffer, std::min(sizeof buffer, bytes - out.size()), 0);
+    was_reset_ = n < 0 && errno == ECONNRESET;
     if (n <= 0) break;
     out.append(buffer, static_cast<size_t>(n));
   }

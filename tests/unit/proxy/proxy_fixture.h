@@ -41,9 +41,12 @@ class Wire {
   void close();
   void reset();
   bool open() const { return fd_ >= 0; }
+  /// The last read found a reset, not an end.
+  bool was_reset() const { return was_reset_; }
 
  private:
   int fd_;
+  bool was_reset_ = false;
 };
 
 /// A listening socket on a port of the kernel's choice.
@@ -70,6 +73,7 @@ class ProxyTest : public ::testing::Test {
   /// Stops the worker and returns what it logged, one JSON object a line.
   std::string stop();
   Worker& worker() { return *worker_; }
+  const ListenerStats& stats() const { return *listener_->stats[0]; }
   std::string cluster_yaml(const Origin& origin, const std::string& more = "");
 
  private:
