@@ -24,9 +24,11 @@ bool has_cluster(const RouteTarget& target) {
 bool Exchange::admit_upgrade() {
   const auto& allowed = route_->config().upgrades;
   const bool connect = http::is_plain_connect(request_);
-  // Nobody but an origin can be connected to: 200 from weir itself would promise a tunnel.
-  if (std::ranges::find(allowed, request_.protocol) == allowed.end() ||
-      (connect && !has_cluster(route_->target()))) {
+  // Nobody but an origin can be connected to: 200 from weir itself would promise a tunnel. And the
+  // word is CONNECT's: HTTP/2 could send it as the protocol of an upgrade.
+  const bool possible =
+      connect ? has_cluster(route_->target()) : request_.protocol != http::kConnectProtocol;
+  if (!possible || std::ranges::find(allowed, request_.protocol) == allowed.end()) {
     fail(make_error(connect ? ErrorCode::kMethodRefused : ErrorCode::kUpgradeRefused));
     return false;
   }
