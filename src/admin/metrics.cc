@@ -4,6 +4,7 @@
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -187,6 +188,16 @@ void add_tls(Metric metric, const ListenerTotals& l, Samples& out) {
   }
 }
 
+// Listeners that carry no gRPC have no such series.
+void add_grpc(const ListenerTotals& l, Samples& out) {
+  const auto& counts = l.grpc_responses;
+  if (std::ranges::all_of(counts, [](uint64_t count) { return count == 0; })) return;
+  for (size_t i = 0; i < counts.size(); ++i) {
+    const std::string status = i < http::kGrpcStatuses ? std::to_string(i) : "none";
+    out.add(counts[i], {{"listener", l.name}, {"status", status}});
+  }
+}
+
 void add_listener(Metric metric, const ListenerTotals& l, Samples& out) {
   Labels labels{{"listener", l.name}};
   switch (metric) {
@@ -213,6 +224,12 @@ void add_listener(Metric metric, const ListenerTotals& l, Samples& out) {
         out.add(l.responses[i], {{"listener", l.name}, {"class", kClasses[i]}});
       }
       return;
+    case Metric::kListenerUpgrades:
+      return out.add(l.upgrades, std::move(labels));
+    case Metric::kListenerUpgradesActive:
+      return out.add(l.upgrades_active, std::move(labels));
+    case Metric::kListenerGrpc:
+      return add_grpc(l, out);
     case Metric::kListenerHttp2Glitches:
       return out.add(l.http2_glitches, std::move(labels));
     case Metric::kTlsCertificateDaysLeft:

@@ -43,6 +43,9 @@ ListenerTotals listener_totals(const proxy::ListenerUse& use, WallTime now) {
     out.tls_resumed += stats->tls_resumed.value();
     add_all(out.tls_failures, stats->tls_failures);
     out.http2_glitches += stats->http2_glitches.value();
+    out.upgrades += stats->upgrades.value();
+    out.upgrades_active += stats->upgrades_active.value();
+    add_all(out.grpc_responses, stats->grpc_responses);
   }
   return out;
 }

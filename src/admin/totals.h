@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/counters.h"
+#include "http/grpc.h"
 #include "net/tls_session.h"
 #include "upstream/cluster_manager.h"
 
@@ -50,6 +51,9 @@ struct ListenerTotals {
   uint64_t bytes_received = 0;
   uint64_t bytes_sent = 0;
   Latency duration;
+  uint64_t upgrades = 0;
+  int64_t upgrades_active = 0;
+  std::array<uint64_t, http::kGrpcStatuses + 1> grpc_responses{};  ///< The last: without a status.
   bool tls = false;
   uint64_t tls_handshakes = 0;
   uint64_t tls_resumed = 0;

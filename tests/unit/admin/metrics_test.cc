@@ -37,6 +37,9 @@ Totals small() {
   listener.certificates.push_back({"certs/a.pem", "CN=a.example,O=A \"quoted\"", 12.5});
   listener.requests = 10;
   listener.responses = {1, 0, 6, 0, 2, 1};
+  listener.upgrades = 4;
+  listener.upgrades_active = 3;
+  listener.grpc_responses[14] = 2;
   listener.duration.buckets[8] = 4;   // below 256 us
   listener.duration.buckets[9] = 5;   // below 512 us: shown with those below 1024 us
   listener.duration.buckets[26] = 1;  // longer than all bounds
@@ -68,6 +71,10 @@ TEST(Metrics, SayWhatWasCounted) {
            "weir_listener_requests_total{listener=\"edge\"} 10\n",
            "weir_listener_responses_total{listener=\"edge\",class=\"none\"} 1\n",
            "weir_listener_responses_total{listener=\"edge\",class=\"2xx\"} 6\n",
+           "weir_listener_upgrades_total{listener=\"edge\"} 4\n",
+           "weir_listener_upgrades{listener=\"edge\"} 3\n",
+           "weir_listener_grpc_responses_total{listener=\"edge\",status=\"14\"} 2\n",
+           "weir_listener_grpc_responses_total{listener=\"edge\",status=\"none\"} 0\n",
            "weir_cluster_requests_total{cluster=\"blue\"} 9\n",
            "weir_cluster_responses_total{cluster=\"blue\",class=\"5xx\"} 2\n",
            "weir_cluster_connections{cluster=\"blue\"} 8\n",
