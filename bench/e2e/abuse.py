@@ -126,15 +126,17 @@ def measure(bench, args, attack):
     try:
         victim(bench, args, program)  # warm
         started = longest_turn(metrics(program), args.turn_metric)
-        quiet, attacked, sent = [], [], []
+        quiet, attacked, sent, turns = [], [], [], []
         for _ in range(args.rounds):
             quiet.append(victim(bench, args, program))
             figures, units = under_attack(bench, args, attack, program)
             attacked.append(figures)
             sent.append(units)
-        text = metrics(program)
+            text = metrics(program)
+            turns.append(longest_turn(text, args.turn_metric))  # of half a minute at least
         return {"quiet": quiet, "attacked": attacked, "sent": sent, "turn_before": started,
-                "turn": longest_turn(text, args.turn_metric), "memory": proc.memory(program.pids()),
+                "turn": max((t for t in turns if t is not None), default=None),
+                "memory": proc.memory(program.pids()),
                 "metrics": [line for line in text.splitlines() if "glitch" in line and line[0] != "#"]}
     finally:
         program.stop()
