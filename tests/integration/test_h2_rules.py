@@ -99,7 +99,11 @@ def test_h2_rules_refused_request_never_reaches_the_origin(front, vector):
         assert client.get("/alive").status == 200, "a stream's fault ended its connection"
         assert [found.target for found in front.arrived()] == ["/alive"]
     client.close()
-    assert front.arrived() == []
+    arrived = front.arrived()
+    if vector.get("empty_may_arrive"):
+        assert all(found.body == b"" for found in arrived) and len(arrived) <= 1
+    else:
+        assert arrived == []
 
 
 @of("request", "status")

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """TLS towards origins: what is verified, what is sent, and that a failure is 502 upstream_tls and
 never a plain connection."""
+import socket
+
 import pytest
 from support import certs
+from support.message import request
 from support.refusal import assert_refused
 from support.tls import V12, V13, names_asked, server_context
 from support.waiting import eventually
@@ -54,16 +57,23 @@ def test_upstream_tls_wildcard_name(lab):
 
 
 def test_upstream_tls_plain_origin_is_502(lab):
-    origin = lab.serving()
-    expect_502(lab, towards(lab, origin), origin)
+    origin = lab.origin()
+    gateway = towards(lab, origin)
+    client = lab.client(gateway)
+    client.send(request())
+    connection = origin.accept()
+    connection.send("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+    assert_refused(client.read_response(), "upstream_tls")
+    connection.expect_ended()
+    assert b"GET" not in connection.received
 
 
 def test_upstream_tls_reason_is_in_the_log(lab):
     origin = lab.serving(tls=server_context(certs.leaf("origin.test", ca="other")))
     gateway = towards(lab, origin)
     lab.client(gateway).get()
-    gateway.wait_for_line(lambda line: "upstream" in line.lower() and "verif" in line.lower(),
-                          "that verification failed")
+    line = gateway.log(1)[0]
+    assert line["reason"] == "upstream_tls" and "unknown CA" in line["detail"], line
 
 
 def test_upstream_tls_verify_false_takes_anything(lab):
@@ -112,12 +122,17 @@ def test_upstream_tls_origin_that_wants_a_client_certificate(lab, version):
 @pytest.mark.parametrize("version", [V12, V13])
 def test_upstream_tls_sessions_are_reused(lab, version):
     context = server_context(version=version)
-    origin = lab.serving(tls=context)
-    gateway = lab.relay(origin, cluster={
+    reused = []
+
+    def handler(found, connection):
+        reused.append(connection.sock.session_reused)
+        connection.answer(200, b"ok")
+
+    gateway = lab.relay(lab.serving(handler, tls=context), cluster={
         "tls": {"ca": certs.authority().cert, "sni": "origin.test"}, "pool": {"max_idle": 0}})
     for _ in range(3):
         assert lab.client(gateway).get().body == b"ok"
-    assert [c.sock.session_reused for c in origin.connections] == [False, True, True]
+    assert reused == [False, True, True]
 
 
 @pytest.mark.parametrize("offers, spoken", [(["h2", "http/1.1"], "h2"), (["h2"], "h2"),
@@ -164,11 +179,13 @@ def test_upstream_tls_connection_that_the_origin_closes_is_replaced(lab):
     gateway = towards(lab, origin)
     client = lab.client(gateway)
     for n in range(5):
-        from support.message import request
         client.send(request("GET", f"/{n}"))
         connection, _ = origin.serve_one(200, str(n))
         assert client.read_response().body == str(n).encode()
-        connection.sock.unwrap()
+        try:
+            connection.sock.unwrap()
+        except OSError:
+            pass  # weir need not answer close_notify
         connection.close()
         eventually(lambda: gateway.metric("weir_cluster_connections", cluster="app") == 0,
                    "the pool has noticed")
@@ -176,9 +193,6 @@ def test_upstream_tls_connection_that_the_origin_closes_is_replaced(lab):
 
 def test_upstream_tls_body_cut_by_fin_without_close_notify_is_truncated(lab):
     """Until-close bodies over TLS: only close_notify is an end (RFC 9112, 9.8)."""
-    import socket
-
-    from support.message import request
     origin = lab.origin(tls=server_context())
     client = lab.client(towards(lab, origin))
     client.send(request())
@@ -186,5 +200,6 @@ def test_upstream_tls_body_cut_by_fin_without_close_notify_is_truncated(lab):
     connection.expect()
     connection.send("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhalf")
     client.read_head()
+    assert client.read_chunk() == b"half"
     socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
-    assert b"0\r\n\r\n" not in client.read_to_end_or_reset()
+    assert client.read_to_end_or_reset() == b"", "passed off as whole"

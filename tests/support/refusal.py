@@ -45,6 +45,9 @@ REASONS = {
     "upstream_head_too_large": (502, "http_response_header_section_size"),
     "upstream_truncated": (502, "http_response_incomplete"),
     "upstream_upgrade": (502, "http_upgrade_failed"),
+    "upstream_tls": (502, "tls_protocol_error"),
+    "upstream_refused_stream": (503, "http_protocol_error"),
+    "upstream_http2": (502, "http_protocol_error"),
     "response_too_large": (502, "http_response_body_size"),
 }
 
