@@ -23,17 +23,21 @@ constexpr size_t kCrumbOverhead = 32;
 constexpr size_t kPoliteTimes = 4;
 constexpr size_t kPoliteBytes = 262144;
 
+/// Not constructed one by one: only what is pushed is written.
+HeaderList make_list(base::Arena& arena, size_t capacity) {
+  return {static_cast<Header*>(arena.allocate(capacity * sizeof(Header))), capacity};
+}
+
 }  // namespace
 
 H2Fields::H2Fields(Kind kind_of_block, base::Arena& memory, const HeadLimits& bounds)
     : arena(memory), limits(bounds), kind(kind_of_block) {
   size_t first = kind == Kind::kTrailers ? kFirstTrailers : kFirstFields;
-  list = HeaderList(arena.array<Header>(first), first);
+  list = make_list(arena, first);
 }
 
 void H2Fields::grow() {
-  size_t capacity = list.capacity() * 2;
-  HeaderList larger(arena.array<Header>(capacity), capacity);
+  HeaderList larger = make_list(arena, list.capacity() * 2);
   for (const Header& header : list) larger.push(header);
   list = larger;
 }

@@ -106,11 +106,11 @@ void H2Session::Impl::goaway_received(const nghttp2_frame& frame) {
 }
 
 H2Stream* H2Session::Impl::find_unframed(int32_t above) {
-  H2Stream* found = nullptr;
+  H2Stream* last = nullptr;
   attached.for_each([&](H2Stream& stream) {
-    if (!stream.head_framed_ && stream.id_ > above) found = &stream;
+    if (!stream.head_framed_ && stream.id_ > above) last = &stream;
   });
-  return found;
+  return last;
 }
 
 /// One that does not follow on DATA of ours gives nothing that we wait for. The first is free:

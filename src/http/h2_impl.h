@@ -10,6 +10,7 @@
 
 #include "base/intrusive_list.h"
 #include "http/h2_fields.h"
+#include "http/h2_memory.h"
 #include "http/h2_session.h"
 
 namespace weir::http {
@@ -22,7 +23,7 @@ struct H2Session::Impl {
   static const nghttp2_session_callbacks* callbacks();
 
   // ---- Streams (h2_session.cc).
-  H2Stream* find(int32_t id) const;
+  H2Stream* find(int32_t id);
   void attach(H2Stream& stream, int32_t id);
   /// The session forgets `stream`; nghttp2 has to be told beside, if it still knows it.
   void detach(H2Stream& stream);
@@ -92,15 +93,18 @@ struct H2Session::Impl {
   base::BlockPool& blocks;
   const H2Options options;
   const bool server;
+  H2Memory memory;
   nghttp2_session* session = nullptr;
   base::IntrusiveList<H2Stream, H2AttachedTag> attached;
   base::IntrusiveList<H2Stream, H2AttachedTag> lost;  ///< By a pull(), to be told.
 
   H2Stream* receiving = nullptr;  ///< Whose header block is under way.
+  H2Stream* found = nullptr;      ///< By the last find(): the next one is often for it.
   uint32_t continuations = 0;     ///< Of the header block under way.
   uint32_t pings = 0;             ///< Ours that have no answer yet.
   int32_t reset_by_peer = 0;      ///< The stream of the last RST_STREAM.
   bool goaway_owed = false;       ///< on_goaway() is to be called.
+  bool preface_owed = false;      ///< Client: not pulled yet.
   bool settings_received = false;
   bool goaway_seen = false;
   bool warned = false;  ///< Of glitches: GOAWAY was sent.

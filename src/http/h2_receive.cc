@@ -146,6 +146,7 @@ int H2Session::Impl::on_stream_close(nghttp2_session*, int32_t id, uint32_t code
   if (stream == nullptr) return impl.verdict();
   if (stream->remote_ended_ && stream->end_framed_) {
     stream->closed_ = true;
+    impl.found = nullptr;
     return impl.verdict();
   }
   // Reset by the peer, above GOAWAY's last id, or malformed beyond what on_invalid_frame() sees: a

@@ -93,10 +93,18 @@ H2Session::Impl::Impl(H2Session& session_of, Role role, const H2Options& given,
       options(given),
       server(role == Role::kServer) {
   nghttp2_option* option = make_options(options);
-  int made = server ? nghttp2_session_server_new2(&session, callbacks(), this, option)
-                    : nghttp2_session_client_new2(&session, callbacks(), this, option);
+  nghttp2_mem interface = memory.interface();
+  int made = server ? nghttp2_session_server_new3(&session, callbacks(), this, option, &interface)
+                    : nghttp2_session_client_new3(&session, callbacks(), this, option, &interface);
   CHECK(made == 0);
   nghttp2_option_del(option);
+  memory.making = false;
+  if (!server) {
+    // The preface stands in the shared buffer: taken from there before others use it.
+    const uint8_t* bytes = nullptr;
+    CHECK(nghttp2_session_mem_send(session, &bytes) == static_cast<ssize_t>(kH2Preface.size()));
+    preface_owed = true;
+  }
   submit_settings(session, options, server);
 }
 
@@ -107,20 +115,32 @@ H2Session::Impl::~Impl() {
 
 // ---- Streams.
 
-H2Stream* H2Session::Impl::find(int32_t id) const {
-  return static_cast<H2Stream*>(nghttp2_session_get_stream_user_data(session, id));
+H2Stream* H2Session::Impl::find(int32_t id) {
+  if (found == nullptr || found->id_ != id) {
+    found = static_cast<H2Stream*>(nghttp2_session_get_stream_user_data(session, id));
+  }
+  return found;
 }
 
 void H2Session::Impl::attach(H2Stream& stream, int32_t id) {
   DCHECK(!stream.linked());
   stream.id_ = id;
+  stream.fields_ = nullptr;
+  stream.trailers_out_ = {};
   stream.pending_since_ = pulls;
+  stream.interims_ = 0;
+  stream.head_received_ = stream.muted_ = stream.remote_ended_ = false;
+  stream.head_framed_ = stream.ending_ = stream.end_framed_ = false;
+  stream.deferred_ = stream.closed_ = stream.cut_short_ = false;
+  stream.window_used_ = true;
+  if (server) stream.ended_in_head_ = stream.tunnel_ = false;
   attached.push_back(stream);
   ++owner.streams_;
 }
 
 void H2Session::Impl::detach(H2Stream& stream) {
   if (receiving == &stream) receiving = nullptr;
+  if (found == &stream) found = nullptr;
   stream.unlink();
   stream.id_ = 0;
   stream.fields_ = nullptr;
@@ -154,6 +174,7 @@ void H2Session::Impl::lose(H2Stream& stream, H2Error code) {
     return stream.on_reset(code);
   }
   if (receiving == &stream) receiving = nullptr;
+  if (found == &stream) found = nullptr;
   stream.unlink();
   stream.id_ = 0;
   stream.borrowed_ = {};
@@ -221,6 +242,7 @@ bool H2Session::pull(base::BufferChain& out, base::Account& account, size_t limi
   impl.out = &out;
   impl.out_account = &account;
   impl.out_limit = limit;
+  if (std::exchange(impl.preface_owed, false)) out.append(kH2Preface, impl.blocks, account);
   while (out.size() < limit && wants_write()) {
     const uint8_t* bytes = nullptr;
     const ssize_t n = nghttp2_session_mem_send(impl.session, &bytes);
@@ -235,7 +257,9 @@ bool H2Session::pull(base::BufferChain& out, base::Account& account, size_t limi
   return out.size() > before;
 }
 
-bool H2Session::wants_write() const { return nghttp2_session_want_write(impl_->session) != 0; }
+bool H2Session::wants_write() const {
+  return impl_->preface_owed || nghttp2_session_want_write(impl_->session) != 0;
+}
 
 bool H2Session::finished() const {
   return nghttp2_session_want_read(impl_->session) == 0 && !wants_write();
@@ -270,8 +294,8 @@ void H2Session::shut_down(bool last) {
 }
 
 uint32_t H2Session::max_streams() const {
-  const uint32_t allowed = nghttp2_session_get_remote_settings(
-      impl_->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+  const uint32_t allowed =
+      nghttp2_session_get_remote_settings(impl_->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
   return std::min(allowed, impl_->options.max_concurrent_streams);
 }
 

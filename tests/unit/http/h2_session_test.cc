@@ -309,6 +309,40 @@ TEST(H2SessionTest, DrainedIsToldOfWhatAPullLeftBehindOnly) {
   EXPECT_EQ(call.served().events, before + "drained\n");
 }
 
+// All of a thread share the memory in which frames are built.
+TEST(H2SessionTest, SessionsDoNotMixTheirFrames) {
+  std::vector<std::unique_ptr<H2Pair>> pairs;
+  std::vector<std::unique_ptr<H2Peer>> clients;
+  for (int i = 0; i < 3; ++i) {
+    clients.push_back(std::make_unique<H2Peer>(H2Session::Role::kClient));
+    pairs.push_back(std::make_unique<H2Pair>());
+  }
+  const std::string value(60000, 'v');  // several frames
+  Fields fields{{"x", value}};
+  for (auto& pair : pairs) {
+    H2TestStream& call = pair->client.make_stream();
+    RequestHead head = h2_get();
+    head.headers = fields.list;
+    ASSERT_TRUE(pair->client.session.send_request(call, head));
+    pair->client.session.send_end(call, {});
+  }
+  // One frame at a time, each in its turn.
+  for (int turn = 0; turn < 10; ++turn) {
+    for (auto& pair : pairs) {
+      base::BufferChain out;
+      if (!pair->client.session.pull(out, pair->client.account, 1)) continue;
+      for (; !out.empty(); out.consume(out.front().size(), pair->client.blocks)) {
+        ASSERT_TRUE(pair->server.session.feed(out.front()));
+      }
+    }
+  }
+  for (auto& pair : pairs) {
+    ASSERT_EQ(pair->server.streams.size(), 1U);
+    EXPECT_EQ(pair->server.streams[0]->fields, "x: " + value + "\nhost: a.example\n");
+  }
+  for (auto& client : clients) EXPECT_TRUE(client->pull().starts_with(kH2Preface));
+}
+
 TEST(H2SessionTest, APullKeepsToItsLimit) {
   Call call;
   call.server.session.send_response(call.served(), answer(200, {Kind::kChunked, 0}));
