@@ -180,6 +180,18 @@ static std::string_view value_of(const HeaderList& headers, std::string_view nam
   return {};
 }
 
+static std::string_view protocol_text(Version version) {
+  switch (version) {
+    case Version::kHttp10:
+      return "HTTP/1.0";
+    case Version::kHttp11:
+      return "HTTP/1.1";
+    case Version::kHttp2:
+      return "HTTP/2";
+  }
+  return {};
+}
+
 void Exchange::write_log(int64_t total_us) {
   AccessRecord record;
   record.started = worker_.loop().wall() - std::chrono::microseconds(total_us);
@@ -191,7 +203,7 @@ void Exchange::write_log(int64_t total_us) {
   record.authority = request_.authority;
   record.target = request_.target;
   record.path = request_.path;
-  record.protocol = request_.version == Version::kHttp10 ? "HTTP/1.0" : "HTTP/1.1";
+  record.protocol = protocol_text(request_.version);
   record.user_agent = value_of(request_.headers, "user-agent");
   record.referer = value_of(request_.headers, "referer");
   record.request_id = request_id_;

@@ -13,6 +13,8 @@ using Status = net::IoResult::Status;
 
 // One connection's share of a turn.
 constexpr size_t kTurnBytes = 256 * 1024;
+// Small frames cost the most: a first look tells whether more of them may come in this turn.
+constexpr size_t kFirstRead = 16 * 1024;
 // Frames that wait for the socket. Small, so that what is urgent does not stand behind much.
 constexpr size_t kOutLimit = 64 * 1024;
 // From here on a write need not wait for the end of the batch.
@@ -29,12 +31,14 @@ void H2Connection::touch(Exchange& exchange) {
   if (touched.empty() || touched.back() != &exchange) touched.push_back(&exchange);
 }
 
-void H2Connection::feed(std::string_view bytes) {
-  if (Result<void> fed = session_.feed(bytes); !fed) {
+bool H2Connection::feed(std::string_view bytes) {
+  if (Result<void> taken = session_.feed(bytes); !taken) {
     dead_ = true;
-    error_ = fed.error();
+    error_ = taken.error();
   }
+  const bool enough = fed();
   flush_touched();
+  return enough;
 }
 
 // Exchanges are taken back by the loop alone, so that all of these are still there.
@@ -47,16 +51,18 @@ void H2Connection::flush_touched() {
 void H2Connection::read_some() {
   char* const buffer = worker_.read_buffer();
   size_t taken = 0;
+  size_t room = kFirstRead;
   while (!dead_ && socket_.readable() && taken < kTurnBytes) {
-    const net::IoResult in = socket_.recv({buffer, Worker::kReadBuffer});
+    const net::IoResult in = socket_.recv({buffer, room});
     if (in.status == Status::kAgain) return;
     if (in.status != Status::kOk) {
       dead_ = true;
       error_ = make_error(ErrorCode::kClientClosed, nullptr, Retry::kNo, in.error);
       return;
     }
-    feed({buffer, in.bytes});
+    if (feed({buffer, in.bytes})) break;
     taken += in.bytes;
+    room = Worker::kReadBuffer;
   }
   if (!dead_ && socket_.readable()) socket_.wake();
 }

@@ -41,8 +41,10 @@ class H2Connection : public net::SocketHandler,
                base::Account& account);
   ~H2Connection() override = default;
 
-  /// Bytes that were read before the connection came here.
-  void feed(std::string_view bytes);
+  /// Bytes that were read, here or before the connection came here. True: enough for a turn.
+  bool feed(std::string_view bytes);
+  /// All of a feed() has been looked at; what it reached is flushed next. Answers for feed().
+  virtual bool fed() { return false; }
   void read_some();
   /// Frames and sends until nothing is left or the socket is full.
   void pump();

@@ -14,6 +14,9 @@ constexpr auto kServer = http::H2Session::Role::kServer;
 constexpr Duration kGoAwayGrace = std::chrono::seconds(1);
 // So that a client gets to read why its connection ends (RFC 9113, 5.4.1).
 constexpr Duration kLingerTime = std::chrono::seconds(1);
+// One client's share of a turn, beside its bytes.
+constexpr uint64_t kStreamsATurn = 64;
+constexpr uint32_t kGlitchesATurn = 16;
 constexpr uint32_t kLingerBytes = 256 * 1024;
 
 http::H2Options options_of(const WorkerListener& listener) {
@@ -77,7 +80,16 @@ void H2DownstreamConnection::on_settings() {
   if (state_ == State::kOpening) go_idle();
 }
 
-void H2DownstreamConnection::on_glitch() { listener_.stats().http2_glitches.add(); }
+void H2DownstreamConnection::on_glitch() {
+  ++glitches_;
+  listener_.stats().http2_glitches.add();
+}
+
+bool H2DownstreamConnection::fed() {
+  while (H2DownstreamStream* stream = arrived_.front()) stream->begin();
+  const uint64_t opened = requests_ - std::exchange(fed_requests_, requests_);
+  return opened > kStreamsATurn || std::exchange(glitches_, 0) > kGlitchesATurn;
+}
 
 void H2DownstreamConnection::drained(H2DownstreamStream& stream) {
   if (stream.base::ListLink<DrainedTag>::linked()) return;

@@ -33,6 +33,9 @@ class H2DownstreamConnection final : public H2Connection, public ClientConnectio
   Client client_of(H2DownstreamStream& stream);
 
   // From its streams.
+  /// A whole request head. It begins when all that was read with it has been looked at: one that is
+  /// reset in the same breath (RFC 9113, 10.5; CVE-2023-44487) costs no origin anything.
+  void arrived(H2DownstreamStream& stream) { arrived_.push_back(stream); }
   /// `stream` may go on sending: told to its exchange from the loop.
   void drained(H2DownstreamStream& stream);
   /// The exchange has finished.
@@ -59,6 +62,7 @@ class H2DownstreamConnection final : public H2Connection, public ClientConnectio
   H2DownstreamConnection(WorkerListener& listener, const net::Peer& peer);
   ~H2DownstreamConnection() override = default;
 
+  bool fed() override;
   void settle();
   void tell_drained();
   void recycle_done();
@@ -73,11 +77,14 @@ class H2DownstreamConnection final : public H2Connection, public ClientConnectio
   net::Peer peer_;
   std::unique_ptr<ProxyTlvs> tlvs_;
   net::Timer timer_;
+  base::IntrusiveList<H2DownstreamStream, ArrivedTag> arrived_;
   base::IntrusiveList<H2DownstreamStream, DrainedTag> drained_;
   base::IntrusiveList<H2DownstreamStream, DoneTag> done_;
   uint64_t requests_ = 0;
-  uint32_t open_ = 0;     ///< Streams that are not recycled yet.
-  uint32_t dropped_ = 0;  ///< Bytes dropped in kLinger.
+  uint64_t fed_requests_ = 0;  ///< requests_ at the last fed().
+  uint32_t glitches_ = 0;      ///< In this turn.
+  uint32_t open_ = 0;          ///< Streams that are not recycled yet.
+  uint32_t dropped_ = 0;       ///< Bytes dropped in kLinger.
   State state_ = State::kOpening;
   bool last_named_ = false;
 };

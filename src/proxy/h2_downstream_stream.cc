@@ -38,8 +38,16 @@ void H2DownstreamStream::on_request(const RequestHead& head) {
   timer_.cancel();
   exchange_->request() = head;
   read_since_ = connection_.worker().loop().now();
+  connection_.arrived(*this);
+}
+
+void H2DownstreamStream::begin() {
+  base::ListLink<ArrivedTag>::unlink();
+  if (begun_ || exchange_->finished()) return;
+  begun_ = true;
   connection_.touch(*exchange_);
   exchange_->on_request_head(connection_.worker().loop().clock().now());
+  if (ended_) exchange_->on_request_end(trailers_);
 }
 
 void H2DownstreamStream::on_bad_request(const Error& error) {
@@ -50,6 +58,7 @@ void H2DownstreamStream::on_bad_request(const Error& error) {
 }
 
 void H2DownstreamStream::on_data(std::string_view bytes) {
+  begin();
   owed_ += bytes.size();
   read_bytes_ += bytes.size();
   connection_.touch(*exchange_);
@@ -67,11 +76,14 @@ void H2DownstreamStream::on_data(std::string_view bytes) {
 void H2DownstreamStream::on_end(const HeaderList& trailers) {
   ended_ = true;
   if (!watched_) timer_.cancel();
+  trailers_ = trailers;
+  if (!begun_) return;
   connection_.touch(*exchange_);
   exchange_->on_request_end(trailers);
 }
 
 void H2DownstreamStream::on_reset(http::H2Error) {
+  base::ListLink<ArrivedTag>::unlink();
   ended_ = true;
   aborted_ = true;
   if (!exchange_->finished()) {

@@ -16,11 +16,13 @@ namespace weir::proxy {
 class Exchange;
 class H2DownstreamConnection;
 
+struct ArrivedTag;
 struct DrainedTag;
 struct DoneTag;
 
 class H2DownstreamStream final : public DownstreamStream,
                                  public http::H2Stream,
+                                 public base::ListLink<ArrivedTag>,
                                  public base::ListLink<DrainedTag>,
                                  public base::ListLink<DoneTag> {
  public:
@@ -30,6 +32,8 @@ class H2DownstreamStream final : public DownstreamStream,
   Exchange& exchange() { return *exchange_; }
   /// The answer cannot be completed, or nobody waits for it.
   bool aborted() const { return aborted_; }
+  /// After on_request(), when the bytes that it came with have all been read: the exchange begins.
+  void begin();
   /// After on_drained(), from the loop: the exchange may go on.
   void drained();
 
@@ -79,8 +83,10 @@ class H2DownstreamStream final : public DownstreamStream,
   int64_t write_base_ = 0;  ///< delivered() at that time.
   int64_t write_seen_ = 0;  ///< delivered() when the timer was last set.
   uint64_t read_bytes_ = 0;
-  size_t owed_ = 0;  ///< Bytes received whose credit the client has not got back.
+  HeaderList trailers_;  ///< Of a request that ended before it began.
+  size_t owed_ = 0;      ///< Bytes received whose credit the client has not got back.
   bool head_done_ = false;
+  bool begun_ = false;
   bool ended_ = false;  ///< The client's side of the stream.
   bool tunnel_ = false;
   bool paused_ = false;
