@@ -39,7 +39,8 @@ struct TlsServerContext::Parts {
   std::vector<TlsCertificateFacts> facts;
   std::map<std::string, Pair, std::less<>> by_name;  ///< Lower-case; "*.example.com" as it stands.
   Pair fallback;
-  std::string alpn;                            ///< As in the handshake, in the order of preference.
+  std::string terms;  ///< Under which a session may be resumed, but for the name.
+  std::string alpn;   ///< As in the handshake, in the order of preference.
   std::shared_ptr<TlsTicketKeys> ticket_keys;  ///< Null: no tickets.
   std::shared_ptr<const TlsTrust> client_ca;   ///< Null: clients show no certificate.
 };
@@ -93,14 +94,19 @@ std::string lower(std::string_view name) {
   return out;
 }
 
-// Sessions are resumed only where this is the same: a ticket that was given when another CA vouched
-// for the client, or none was asked to, is not taken.
-std::string session_context(const ListenerTlsConfig& config, const TlsTrust* client_ca) {
+// Sessions are resumed only where these are the same, and the name: a ticket that was given when
+// another CA vouched for the client, or none was asked to, is not taken.
+std::string session_terms(const ListenerTlsConfig& config, const TlsTrust* client_ca) {
   std::string terms = "client auth " + std::to_string(static_cast<int>(config.client_auth));
   if (client_ca != nullptr) terms += client_ca->digest();
+  return terms + " to ";
+}
+
+// RFC 6066, 3: nor is one that was given to who asked for another name.
+void set_session_context(SSL* ssl, const std::string& terms) {
   uint8_t digest[SHA256_DIGEST_LENGTH];
   SHA256(reinterpret_cast<const uint8_t*>(terms.data()), terms.size(), digest);
-  return {reinterpret_cast<const char*>(digest), sizeof digest};
+  SSL_set_session_id_context(ssl, digest, sizeof digest);
 }
 
 // Builds what the certificates share; findings as they come.
@@ -161,7 +167,7 @@ void ask_for_certificates(SSL_CTX* ctx, ClientAuth auth, const TlsTrust& trust) 
   SSL_CTX_set0_client_CAs(ctx, trust.subjects().release());
 }
 
-void set_tickets(SSL_CTX* ctx, bool enabled, const std::string& context_id) {
+void set_tickets(SSL_CTX* ctx, bool enabled) {
   const uint32_t lifetime =
       static_cast<uint32_t>(std::chrono::seconds(TlsTicketKeys::kLifetime).count());
   SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE | (enabled ? 0 : SSL_OP_NO_TICKET));
@@ -169,8 +175,6 @@ void set_tickets(SSL_CTX* ctx, bool enabled, const std::string& context_id) {
   SSL_CTX_set_tlsext_ticket_key_cb(ctx, TlsCallbacks::ticket_key);
   SSL_CTX_set_timeout(ctx, lifetime);
   SSL_CTX_set_session_psk_dhe_timeout(ctx, lifetime);
-  SSL_CTX_set_session_id_context(ctx, reinterpret_cast<const uint8_t*>(context_id.data()),
-                                 context_id.size());
 }
 
 }  // namespace
@@ -231,14 +235,14 @@ std::shared_ptr<const TlsServerContext> TlsServerContext::build(const ListenerTl
   }
 
   parts->add(loaded, config.min_version);
-  const std::string context_id = session_context(config, parts->client_ca.get());
+  parts->terms = session_terms(config, parts->client_ca.get());
   for (size_t i = 0; i < loaded.size(); ++i) {
     SSL_CTX* ctx = parts->certificates[i].context.get();
     if (!loaded[i].install(ctx)) {
       findings.push_back(loaded[i].unusable(config.certificates[i].location, builder.setting(i)));
       return nullptr;
     }
-    set_tickets(ctx, parts->ticket_keys != nullptr, context_id);
+    set_tickets(ctx, parts->ticket_keys != nullptr);
     SSL_CTX_set_alpn_select_cb(ctx, TlsCallbacks::select_alpn, parts.get());
     SSL_CTX_set_select_certificate_cb(ctx, TlsCallbacks::select_certificate);
     if (parts->client_ca) ask_for_certificates(ctx, config.client_auth, *parts->client_ca);
@@ -268,6 +272,7 @@ enum ssl_select_cert_result_t TlsCallbacks::select_certificate(const SSL_CLIENT_
     choice = pair.rsa;
   }
   SSL_set_SSL_CTX(hello->ssl, choice->context.get());
+  set_session_context(hello->ssl, context->parts_->terms + lower(session->sni()));
   return ssl_select_cert_success;
 }
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Resumption: what a ticket opens, and what it must not.
+#include <openssl/ssl.h>
+
 #include "net/tls_ticket_keys.h"
 #include "tls_pair.h"
 
@@ -140,6 +142,34 @@ TEST_F(TlsResumeTest, ResumptionNeverSkipsAChangedClientAuth) {
       EXPECT_EQ(verified_, after != ClientAuth::kNone);
     }
   }
+}
+
+TEST_F(TlsResumeTest, ATicketIsForTheNameThatItWasGivenTo) {
+  ListenerTlsConfig config;
+  config.certificates = {lab_.issue("two", {.names = {"DNS:a.example", "DNS:b.example"}})};
+  const auto server = lab_.server(config);
+  // A client that does not care, which ours does.
+  const bssl::UniquePtr<SSL_CTX> ctx(SSL_CTX_new(TLS_method()));
+  bssl::UniquePtr<SSL_SESSION> kept;
+  const auto resumes = [&](const char* name) {
+    TlsPair pair;
+    pair.server.start_tls(server->new_session());
+    const bssl::UniquePtr<SSL> ssl(SSL_new(ctx.get()));
+    SSL_set_max_proto_version(ssl.get(), TLS1_2_VERSION);
+    SSL_set_fd(ssl.get(), pair.client.fd());
+    SSL_set_tlsext_host_name(ssl.get(), name);
+    if (kept) SSL_set_session(ssl.get(), kept.get());
+    for (int turn = 0; turn < 10; ++turn) {
+      SSL_connect(ssl.get());
+      pair.set.dispatch();
+      pair.server.handshake();
+    }
+    kept.reset(SSL_get1_session(ssl.get()));
+    return SSL_session_reused(ssl.get()) == 1;
+  };
+  EXPECT_FALSE(resumes("a.example"));
+  EXPECT_TRUE(resumes("A.example"));
+  EXPECT_FALSE(resumes("b.example"));
 }
 
 TEST_F(TlsResumeTest, AClientResumesOnlyUnderTheSameTerms) {
