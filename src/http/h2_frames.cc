@@ -28,7 +28,7 @@ int H2Session::Impl::on_begin_frame(nghttp2_session*, const nghttp2_frame_hd* hd
       // Of a closed stream: nobody else is told.
       if (hd->stream_id != 0 &&
           nghttp2_session_get_stream_remote_window_size(impl.session, hd->stream_id) == -1) {
-        impl.glitch();
+        impl.spend(impl.dues.late_window_updates);
       }
       break;
     default:
@@ -81,8 +81,10 @@ void H2Session::Impl::ping_done(const nghttp2_frame& frame) {
   const bool answer = (frame.hd.flags & NGHTTP2_FLAG_ACK) != 0;
   if (answer && pings > 0) {
     --pings;
-  } else {
+  } else if (answer) {
     glitch();
+  } else {
+    spend(dues.pings);
   }
 }
 
@@ -113,15 +115,18 @@ H2Stream* H2Session::Impl::find_unframed(int32_t above) {
   return last;
 }
 
-/// One that does not follow on DATA of ours gives nothing that we wait for. The first is free:
-/// many clients begin with it.
 void H2Session::Impl::window_updated(const nghttp2_frame& frame) {
-  if (frame.hd.stream_id == 0) {
-    if (!std::exchange(window_used, false)) glitch();
-    return;
-  }
+  if (frame.hd.stream_id == 0) return spend(dues.window_updates);
   H2Stream* stream = find(frame.hd.stream_id);
-  if (stream != nullptr && !std::exchange(stream->window_used_, false)) glitch();
+  if (stream == nullptr) return spend(dues.late_window_updates);
+  uint32_t due = stream->window_updates_due_;
+  if (due > 0) --stream->window_updates_due_;
+  spend(due);
+}
+
+void H2Session::Impl::spend(uint32_t& due) {
+  if (due == 0) return glitch();
+  --due;
 }
 
 // ---- The count.

@@ -15,6 +15,13 @@
 
 namespace weir::http {
 
+/// How many frames of a kind our DATA gives the peer a reason for: more of them serve only to cost.
+struct H2Dues {
+  uint32_t window_updates = 1;       ///< Of the connection.
+  uint32_t late_window_updates = 0;  ///< Of streams that are closed by now.
+  uint32_t pings = 0;                ///< gRPC measures the way by a PING for DATA.
+};
+
 struct H2Session::Impl {
   Impl(H2Session& session, Role role, const H2Options& given, H2SessionHandler& events,
        base::BlockPool& pool);
@@ -22,7 +29,7 @@ struct H2Session::Impl {
 
   static const nghttp2_session_callbacks* callbacks();
 
-  // ---- Streams (h2_session.cc).
+  // ---- Streams (h2_impl.cc).
   H2Stream* find(int32_t id);
   void attach(H2Stream& stream, int32_t id);
   /// The session forgets `stream`; nghttp2 has to be told beside, if it still knows it.
@@ -70,7 +77,12 @@ struct H2Session::Impl {
 
   // ---- Glitches (h2_frames.cc).
   void glitch();
+  /// One of those that are due, or else a glitch.
+  void spend(uint32_t& due);
   void forgive_one();
+
+  /// What was due for a stream that closes may still be under way.
+  void keep_dues(H2Stream& stream);
 
   // ---- Framing (h2_send.cc).
   static ssize_t on_read(nghttp2_session*, int32_t id, uint8_t* buffer, size_t size,
@@ -81,6 +93,7 @@ struct H2Session::Impl {
   static int on_frame_not_send(nghttp2_session*, const nghttp2_frame* frame, int error, void* self);
   void end_of_data(H2Stream& stream, uint32_t& flags);
   void append_body(H2Stream& stream, size_t size);
+  void count_data(H2Stream& stream, size_t size);
   /// END_STREAM is in a frame.
   void end_framed(H2Stream& stream);
   void after_framing(H2Stream& stream);
@@ -110,7 +123,7 @@ struct H2Session::Impl {
   bool warned = false;  ///< Of glitches: GOAWAY was sent.
   bool going = false;   ///< Client: shut_down() was called.
   bool dead = false;    ///< Nothing is read any more.
-  bool window_used = true;
+  H2Dues dues;
   Error error{};  ///< Why it is dead; kInternal if our own side called terminate().
 
   base::BufferChain* out = nullptr;  ///< Of the pull() under way.

@@ -147,6 +147,7 @@ int H2Session::Impl::on_stream_close(nghttp2_session*, int32_t id, uint32_t code
   if (stream->remote_ended_ && stream->end_framed_) {
     stream->closed_ = true;
     impl.found = nullptr;
+    impl.keep_dues(*stream);
     return impl.verdict();
   }
   // Reset by the peer, above GOAWAY's last id, or malformed beyond what on_invalid_frame() sees: a

@@ -14,6 +14,9 @@ constexpr size_t kFrameHead = 9;
 // DATA that is smaller for want of window, twice in a row, is what a peer aims at that opens its
 // window byte by byte.
 constexpr size_t kTinyData = 64;
+constexpr size_t kPieceRead = 4096;
+// What a peer may save up.
+constexpr uint32_t kMostDue = 1000;
 
 nghttp2_data_provider body_provider(nghttp2_data_source_read_callback read) {
   return {.source = {.ptr = nullptr}, .read_callback = read};
@@ -147,7 +150,7 @@ int H2Session::Impl::on_send_data(nghttp2_session*, nghttp2_frame* frame, const 
   impl.out->append({reinterpret_cast<const char*>(head), kFrameHead}, impl.blocks,
                    *impl.out_account);
   impl.append_body(*stream, size);
-  if (size > 0) stream->window_used_ = impl.window_used = true;
+  impl.count_data(*stream, size);
   if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) impl.end_framed(*stream);
   impl.after_framing(*stream);
   return impl.out->size() < impl.out_limit ? 0 : NGHTTP2_ERR_PAUSE;
@@ -162,6 +165,16 @@ void H2Session::Impl::append_body(H2Stream& stream, size_t size) {
   }
   out->append(stream.borrowed_.substr(0, size), blocks, *out_account);
   stream.borrowed_.remove_prefix(size);
+}
+
+/// Peers answer each frame with a WINDOW_UPDATE, or each piece that they read; and that for the
+/// stream and for the connection.
+void H2Session::Impl::count_data(H2Stream& stream, size_t size) {
+  const uint32_t updates = static_cast<uint32_t>(1 + size / kPieceRead);
+  stream.window_updates_due_ =
+      static_cast<uint16_t>(std::min(stream.window_updates_due_ + updates, kMostDue));
+  dues.window_updates = std::min(dues.window_updates + updates, kMostDue);
+  dues.pings = std::min(dues.pings + 1, kMostDue);
 }
 
 int H2Session::Impl::on_frame_send(nghttp2_session*, const nghttp2_frame* frame, void* self) {

@@ -113,8 +113,9 @@ class H2Stream : public base::ListLink<H2AttachedTag> {
   std::string_view borrowed_;   ///< Given by send_data(), not framed, not copied yet.
   base::BufferChain held_;      ///< Earlier bytes, copied by hold().
   HeaderList trailers_out_;
-  H2Error lost_code_{};         ///< For on_reset(), once that may be called.
-  uint32_t pending_since_ = 0;  ///< The pull in or after which pending() became true.
+  H2Error lost_code_{};              ///< For on_reset(), once that may be called.
+  uint32_t pending_since_ = 0;       ///< The pull in or after which pending() became true.
+  uint16_t window_updates_due_ = 0;  ///< That our DATA gives the peer a reason for.
   Method method_ = Method::kGet;
   uint8_t interims_ = 0;
   bool tunnel_ = false;         ///< Client: an extended or plain CONNECT.
@@ -127,7 +128,6 @@ class H2Stream : public base::ListLink<H2AttachedTag> {
   bool end_framed_ = false;     ///< END_STREAM is in a frame.
   bool deferred_ = false;       ///< nghttp2 waits for more to send.
   bool closed_ = false;         ///< nghttp2 has forgotten it already: both sides have ended.
-  bool window_used_ = true;     ///< DATA left since the peer's last WINDOW_UPDATE.
   bool cut_short_ = false;      ///< The last DATA was tiny for want of window.
 };
 
