@@ -244,9 +244,9 @@ bool UpstreamConnection::head_complete(std::string_view text) {
   }
   request_->head_done = true;
   request_->body.start(head.body, &arena());
-  // An origin that declines an upgrade may have half made it: nothing else is sent there.
-  keep_alive_ = head.keep_alive && head.body.kind != BodyFraming::Kind::kUntilClose &&
-                request_framing_ != BodyFraming::Kind::kTunnel;
+  keep_alive_ = head.keep_alive && head.body.kind != BodyFraming::Kind::kUntilClose;
+  // An upgrade that is declined was a request without a body.
+  if (request_framing_ == BodyFraming::Kind::kTunnel) request_ended_ = !in_tunnel();
   Exchange& exchange = *exchange_;
   exchange.on_response_head(head);
   return exchange_ == &exchange;  // Else it did not want this response.
