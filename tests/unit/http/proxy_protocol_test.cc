@@ -31,7 +31,7 @@ const string kTlvs = tlv(1, "h2") + tlv(2, "example.com") + tlv(5, "id-1") + tlv
 
 IpAddress ipv4(uint8_t a, uint8_t b, uint8_t c, uint8_t d) { return {false, {a, b, c, d}}; }
 
-size_t size_of(const string& bytes, ProxyFacts& facts) {
+size_t size_of(std::string_view bytes, ProxyFacts& facts) {
   const Result<size_t> parsed = parse_proxy_header(bytes, facts);
   EXPECT_TRUE(parsed) << bytes << ": " << (parsed ? "" : parsed.error().detail);
   return parsed.value_or(SIZE_MAX);
@@ -88,7 +88,8 @@ TEST(ProxyProtocol, RefusesMalformedVersion1) {
 TEST(ProxyProtocol, ReadsVersion2WithTlvs) {
   ProxyFacts facts;
   const string header = v2(1, 0x11, kIpv4Block + kTlvs);
-  EXPECT_EQ(size_of(header + "rest", facts), header.size());
+  const string bytes = header + "rest";
+  EXPECT_EQ(size_of(bytes, facts), header.size());
   EXPECT_EQ(facts.kind, Kind::kIp);
   EXPECT_EQ(facts.source, ipv4(10, 0, 0, 1));
   EXPECT_EQ(facts.destination_port, 443);

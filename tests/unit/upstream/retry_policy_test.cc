@@ -51,6 +51,14 @@ INSTANTIATE_TEST_SUITE_P(
                   "would be 502"},
         ErrorCase{ErrorCode::kUpstreamTruncated, Retry::kIdempotent, Method::kGet, kNo,
                   "the head has gone out"},
+        ErrorCase{ErrorCode::kUpstreamRefusedStream, Retry::kUnsent, Method::kPost, kFree,
+                  "HTTP/2 says that it was not processed"},
+        ErrorCase{ErrorCode::kUpstreamTls, Retry::kUnsent, Method::kPost, kFree,
+                  "no connection came about"},
+        ErrorCase{ErrorCode::kUpstreamHttp2, Retry::kIdempotent, Method::kGet, kBudget,
+                  "would be 502"},
+        ErrorCase{ErrorCode::kUpstreamUpgrade, Retry::kNo, Method::kGet, kNo,
+                  "an origin that half made an upgrade will do so again"},
         ErrorCase{ErrorCode::kClusterPendingFull, Retry::kUnsent, Method::kGet, kNo,
                   "a retry cannot help against a limit of ours"},
         ErrorCase{ErrorCode::kNoEndpoint, Retry::kUnsent, Method::kGet, kNo, "the same"},
@@ -86,6 +94,13 @@ TEST(JudgeStatusTest, TheDefaultsLeave429And500Alone) {
   EXPECT_EQ(judge_status(RetryConfig{}, 429, Method::kGet), kNo);
   EXPECT_EQ(judge_status(RetryConfig{}, 500, Method::kGet), kNo);
   EXPECT_EQ(judge_status(RetryConfig{}, 503, Method::kGet), kBudget);
+}
+
+TEST(JudgeGrpcTest, UnavailableTakesFromTheBudgetWhereItIsListed) {
+  RetryConfig config;
+  EXPECT_EQ(judge_grpc_unavailable(config), kNo);
+  config.on.insert(RetryOn::kGrpcUnavailable);
+  EXPECT_EQ(judge_grpc_unavailable(config), kBudget);
 }
 
 TEST(IdempotentTest, AreTheMethodsOfRfc9110) {
