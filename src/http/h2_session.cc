@@ -116,6 +116,11 @@ bool H2Session::peer_allows_connect_protocol() const {
                                              NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1;
 }
 
+void H2Session::glitch(uint32_t weight) {
+  glitches_ += weight - 1;
+  impl_->glitch();
+}
+
 void H2Session::terminate(H2Error code) { impl_->end_connection(code); }
 
 void H2Session::ping() {

@@ -215,6 +215,8 @@ class H2Session {
   /// empty DATA, SETTINGS, PING, PRIORITY, WINDOW_UPDATE without effect, refused and malformed
   /// streams, long CONTINUATION chains. One is forgiven for each request that was answered.
   uint32_t glitches() const { return glitches_; }
+  /// The user's own: what it saw of the peer weighs like `weight` of them.
+  void glitch(uint32_t weight);
   /// Time forgives: a connection that lives for days may ping now and then.
   void forgive(uint32_t glitches) { glitches_ -= glitches < glitches_ ? glitches : glitches_; }
 

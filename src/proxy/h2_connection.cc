@@ -14,7 +14,7 @@ using Status = net::IoResult::Status;
 // One connection's share of a turn.
 constexpr size_t kTurnBytes = 256 * 1024;
 // Small frames cost the most: a first look tells whether more of them may come in this turn.
-constexpr size_t kFirstRead = 16 * 1024;
+constexpr size_t kFirstRead = 4 * 1024;
 // Frames that wait for the socket. Small, so that what is urgent does not stand behind much.
 constexpr size_t kOutLimit = 64 * 1024;
 // From here on a write need not wait for the end of the batch.

@@ -17,6 +17,8 @@ constexpr Duration kLingerTime = std::chrono::seconds(1);
 // One client's share of a turn, beside its bytes.
 constexpr uint64_t kStreamsATurn = 64;
 constexpr uint32_t kGlitchesATurn = 16;
+// How many glitches a request weighs that is reset before it could begin.
+constexpr uint32_t kUnmeant = 8;
 constexpr uint32_t kLingerBytes = 256 * 1024;
 
 http::H2Options options_of(const WorkerListener& listener) {
@@ -37,7 +39,8 @@ H2DownstreamConnection::H2DownstreamConnection(WorkerListener& listener, const n
     : H2Connection(listener.worker(), kServer, options_of(listener), listener.account()),
       listener_(listener),
       peer_(peer),
-      timer_(net::timer_callback<&H2DownstreamConnection::on_timer>(this)) {}
+      timer_(net::timer_callback<&H2DownstreamConnection::on_timer>(this)),
+      forgiven_at_(listener.worker().loop().now()) {}
 
 void H2DownstreamConnection::take_over(ClientConnection& from, Handover handover) {
   auto* connection = new H2DownstreamConnection(handover.listener, handover.peer);
@@ -85,7 +88,21 @@ void H2DownstreamConnection::on_glitch() {
   listener_.stats().http2_glitches.add();
 }
 
+void H2DownstreamConnection::unmeant() {
+  if (session_.feeding()) session_.glitch(kUnmeant);
+}
+
+// A connection that lives for days may ping now and then.
+void H2DownstreamConnection::forgive() {
+  const TimePoint now = worker_.loop().now();
+  const auto passed = std::chrono::duration_cast<std::chrono::seconds>(now - forgiven_at_).count();
+  if (passed <= 0) return;
+  forgiven_at_ = now;
+  session_.forgive(static_cast<uint32_t>(std::min<int64_t>(passed, UINT32_MAX)));
+}
+
 bool H2DownstreamConnection::fed() {
+  forgive();
   while (H2DownstreamStream* stream = arrived_.front()) stream->begin();
   const uint64_t opened = requests_ - std::exchange(fed_requests_, requests_);
   return opened > kStreamsATurn || std::exchange(glitches_, 0) > kGlitchesATurn;

@@ -40,6 +40,8 @@ class H2DownstreamConnection final : public H2Connection, public ClientConnectio
   void drained(H2DownstreamStream& stream);
   /// The exchange has finished.
   void done(H2DownstreamStream& stream);
+  /// A request was reset before it could begin.
+  void unmeant();
   /// The client broke the rules.
   void terminate(http::H2Error code);
 
@@ -63,6 +65,7 @@ class H2DownstreamConnection final : public H2Connection, public ClientConnectio
   ~H2DownstreamConnection() override = default;
 
   bool fed() override;
+  void forgive();
   void settle();
   void tell_drained();
   void recycle_done();
@@ -82,9 +85,10 @@ class H2DownstreamConnection final : public H2Connection, public ClientConnectio
   base::IntrusiveList<H2DownstreamStream, DoneTag> done_;
   uint64_t requests_ = 0;
   uint64_t fed_requests_ = 0;  ///< requests_ at the last fed().
-  uint32_t glitches_ = 0;      ///< In this turn.
-  uint32_t open_ = 0;          ///< Streams that are not recycled yet.
-  uint32_t dropped_ = 0;       ///< Bytes dropped in kLinger.
+  TimePoint forgiven_at_{};
+  uint32_t glitches_ = 0;  ///< In this turn.
+  uint32_t open_ = 0;      ///< Streams that are not recycled yet.
+  uint32_t dropped_ = 0;   ///< Bytes dropped in kLinger.
   State state_ = State::kOpening;
   bool last_named_ = false;
 };

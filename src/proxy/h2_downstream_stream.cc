@@ -82,7 +82,9 @@ void H2DownstreamStream::on_end(const HeaderList& trailers) {
   exchange_->on_request_end(trailers);
 }
 
-void H2DownstreamStream::on_reset(http::H2Error) {
+void H2DownstreamStream::on_reset(http::H2Error code) {
+  // Opened and reset in one breath: no client means that, but those that mean harm.
+  if (head_done_ && !begun_ && code != http::H2Error::kNoError) connection_.unmeant();
   base::ListLink<ArrivedTag>::unlink();
   ended_ = true;
   aborted_ = true;
