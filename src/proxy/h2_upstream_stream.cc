@@ -95,6 +95,7 @@ void H2UpstreamStream::on_response(const ResponseHead& head) {
   if (!tunnel_) return exchange_->on_response_head(head);
   ResponseHead out = head;
   http::from_connect_answer(out, exchange_->request().protocol);
+  open_ = out.body.kind == BodyFraming::Kind::kTunnel;
   exchange_->on_response_head(out);
 }
 
@@ -108,6 +109,8 @@ void H2UpstreamStream::on_data(std::string_view bytes) {
 
 void H2UpstreamStream::on_end(const HeaderList& trailers) {
   connection_.touch(*exchange_);
+  // The other way stays open until the client has ended as well.
+  if (open_) return exchange_->on_tunnel_end();
   if (request_ended_) {
     connection_.session().finish(*this);
   } else {

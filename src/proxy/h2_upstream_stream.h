@@ -68,7 +68,8 @@ class H2UpstreamStream final : public UpstreamStream,
   bool paused_ = false;
   bool head_done_ = false;
   bool request_ended_ = false;
-  bool tunnel_ = false;
+  bool tunnel_ = false;  ///< One was asked for.
+  bool open_ = false;    ///< And was accepted.
 };
 
 }  // namespace weir::proxy
