@@ -118,8 +118,11 @@ void Exchange::translate_grpc_head(ResponseHead& head) {
   note_grpc_status(head.headers);
   const std::string_view type = content_type(head.headers);
   if (grpc_->web == http::GrpcWeb::kNone || !http::is_grpc(type)) return;
+  // Many servers leave out the message format, which the client has said and looks for.
+  const bool formatless = type.find('+') == std::string_view::npos;
+  const std::string_view format = formatless ? content_type(request_.headers) : type;
   set(head.headers,
-      {"content-type", http::to_grpc_web_type(grpc_->web, type, arena_), HeaderId::kContentType});
+      {"content-type", http::to_grpc_web_type(grpc_->web, format, arena_), HeaderId::kContentType});
   // Trailers only: they are in the head, where a gRPC-Web client finds them too.
   const bool empty = head.body.kind == BodyFraming::Kind::kNone ||
                      (head.body.kind == BodyFraming::Kind::kLength && head.body.length == 0);

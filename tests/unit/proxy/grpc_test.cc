@@ -228,7 +228,7 @@ TEST_F(GrpcTest, WebTextThatIsNoBase64IsRefused) {
 TEST_F(GrpcTest, WebTrailersOnlyStayInTheHead) {
   serve_origin(", grpc: {web: true}");
   Wire client = this->client();
-  client.send(call("", kMessage, "application/grpc-web"));
+  client.send(call("", kMessage, "application/grpc-web+json"));
   Wire origin = origin_.accept();
   origin.read_until(kMessage);
   origin.send(
@@ -236,7 +236,7 @@ TEST_F(GrpcTest, WebTrailersOnlyStayInTheHead) {
       "Content-Length: 0\r\n\r\n");
   const string answer = client.read_until(kEnd);
   EXPECT_EQ(field(answer, "Grpc-Status"), "7");
-  EXPECT_EQ(field(answer, "Content-Type"), "application/grpc-web");
+  EXPECT_EQ(field(answer, "Content-Type"), "application/grpc-web+json");
   EXPECT_EQ(field(answer, "Content-Length"), "0");
 }
 
