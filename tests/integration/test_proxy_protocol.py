@@ -18,7 +18,8 @@ TRUSTED = {"trusted_proxies": ["127.0.0.1/32"]}
 
 
 def accepting(lab, how="require", trusted=True, origin=None, **changes):
-    keys = merge({"listener": {"proxy_protocol": how}, **(TRUSTED if trusted else {})}, changes)
+    networks = TRUSTED if trusted else {"trusted_proxies": ["10.0.0.0/8"]}
+    keys = merge({"listener": {"proxy_protocol": how}, **networks}, changes)
     return lab.relay(origin or lab.serving(), **keys)
 
 

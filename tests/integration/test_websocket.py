@@ -86,12 +86,10 @@ def test_ws_bytes_that_a_client_sends_too_early_never_become_a_request(lab):
     client.send(handshake(), request("GET", "/smuggled"))
     connection = origin.accept()
     found = connection.expect()
-    assert not connection.has_input(0.1) or True
+    assert found.target == "/ws" and not connection.has_input(0.2)
     connection.answer(400, b"no")
-    client.read_response()
-    second = connection.has_input(0.3)
-    assert not second or connection.read_request().target == "/smuggled"
-    assert found.target == "/ws"
+    assert client.read_response().status == 400
+    connection.expect_end()
 
 
 @pytest.mark.parametrize("side", ["client", "origin"])
@@ -123,8 +121,9 @@ def test_ws_origin_that_refuses_answers_plainly(lab):
     answer = client.read_response()
     assert (answer.status, answer.body) == (403, b"not you")
     client.send(request("GET", "/plain"))
-    connection.expect("GET", "/plain")
-    connection.answer()
+    other = origin.accept()
+    other.expect("GET", "/plain")
+    other.answer()
     assert client.read_response().status == 200
 
 
@@ -313,7 +312,7 @@ class H2Far:
 def test_ws_over_http2(lab, up):
     client, stream, far, _ = h2_tunnel(lab, up)
     message = client.message(stream)
-    for n, size in enumerate((1, 1000, 60_000)):
+    for size in (1, 1000, 60_000):
         data = os.urandom(size)
         client.send_data(stream, data, end=False)
         assert far.receive(size) == data
@@ -321,8 +320,6 @@ def test_ws_over_http2(lab, up):
         far.send(data)
         client.wait(lambda: len(message.body) == size, "the echo")
         assert message.body == data
-    # Other streams live beside it.
-    assert client.get("/plain", headers=()).status in (200, 502, 504) if n < 0 else True
 
 
 @pytest.mark.parametrize("up", [1, 2])
@@ -447,7 +444,9 @@ def test_ws_is_counted_and_logged(lab):
     client.read_exact(3)
     client.close()
     connection.expect_ended()
+    connection.close()
     gateway.expect_metric(0, "weir_listener_upgrades", listener="main")
+    gateway.expect_metric(1, "weir_listener_upgrades_total", listener="main")
     line = gateway.log(1)[0]
     assert line["status"] == 101
     assert (line["bytes_received"], line["bytes_sent"]) == (5, 3)
