@@ -8,7 +8,8 @@
 // bytes went on, so that one stalled stream never stalls its connection.
 //
 // Output: send_*() queue; pull() turns what is queued into frames, by the priorities of RFC 9218
-// and the peer's windows. Bytes given to send_data() are borrowed until hold() (or release()).
+// and the peer's windows. Bytes given to send_data() are borrowed until hold() (or release());
+// heads are copied at once; trailers must live until they are framed: pending() tells.
 //
 // Lifetime: streams belong to the user of the session and are known to it from attach (the user
 // returns or passes one) until on_closed(), release(), or the session's end; release() makes the
@@ -47,6 +48,11 @@ enum class H2Error : uint32_t {
 
 /// The preface by which a client of prior knowledge is told (RFC 9113, 3.4).
 inline constexpr std::string_view kH2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Whether `bytes` are the beginning of the preface, and not all of it.
+inline bool is_cut_preface(std::string_view bytes) {
+  return bytes.size() < kH2Preface.size() && kH2Preface.starts_with(bytes);
+}
 
 struct H2Options {
   uint32_t max_concurrent_streams = 100;  ///< That the peer may open (server), or weir (client).
@@ -212,8 +218,9 @@ class H2Session {
 
   size_t streams() const { return streams_; }
   /// Frames of this connection that served only to cost: resets of streams that had no answer yet,
-  /// empty DATA, SETTINGS, PING, PRIORITY, WINDOW_UPDATE without effect, refused and malformed
-  /// streams, long CONTINUATION chains. One is forgiven for each request that was answered.
+  /// empty DATA, SETTINGS, PRIORITY, PING and WINDOW_UPDATE that no DATA of ours gives a reason
+  /// for, windows opened byte by byte, refused and malformed streams, long CONTINUATION chains. One
+  /// is forgiven for each request that was answered.
   uint32_t glitches() const { return glitches_; }
   /// The user's own: what it saw of the peer weighs like `weight` of them.
   void glitch(uint32_t weight);
