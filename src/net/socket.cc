@@ -129,6 +129,8 @@ IoResult Socket::sent(long result, size_t wanted) {
 }
 
 IoResult Socket::splice_to_pipe(int pipe_write_end, size_t most) {
+  // A body in the clear on a connection that promised otherwise is worse than no answer.
+  CHECK(!is_tls());
   const ssize_t n =
       ::splice(fd_, nullptr, pipe_write_end, nullptr, most, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
   if (n > 0) return {Status::kOk, 0, static_cast<size_t>(n)};
@@ -139,6 +141,8 @@ IoResult Socket::splice_to_pipe(int pipe_write_end, size_t most) {
 }
 
 IoResult Socket::splice_from_pipe(int pipe_read_end, size_t most, bool more_follows) {
+  // A body in the clear on a connection that promised otherwise is worse than no answer.
+  CHECK(!is_tls());
   const ssize_t n =
       ::splice(pipe_read_end, nullptr, fd_, nullptr, most,
                SPLICE_F_MOVE | SPLICE_F_NONBLOCK | (more_follows ? SPLICE_F_MORE : 0));

@@ -63,6 +63,8 @@ class Socket : public base::ListLink<> {
   /// From here on TLS. `received`: bytes of it that were read already (behind a PROXY header).
   void start_tls(std::unique_ptr<TlsSession> session, std::string_view received = {});
   bool is_tls() const { return tls_ != nullptr; }
+  /// Open, and bytes may be moved through it as they are.
+  bool is_plain() const { return is_open() && !is_tls(); }
   /// Null for a plain socket.
   TlsSession* tls() { return tls_.get(); }
   const TlsSession* tls() const { return tls_.get(); }

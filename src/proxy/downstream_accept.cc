@@ -2,7 +2,6 @@
 #include "proxy/downstream_accept.h"
 
 #include "http/proxy_protocol.h"
-#include "proxy/access_record.h"
 #include "proxy/downstream_connection.h"
 #include "proxy/h2_downstream.h"
 #include "proxy/snapshot.h"
@@ -44,6 +43,17 @@ void DownstreamAccept::open(WorkerListener& listener, int fd, const net::Peer& p
   }
 }
 
+void DownstreamAccept::sniff(ClientConnection& from, Handover handover) {
+  auto* accept = new DownstreamAccept(handover.listener, handover.peer);
+  handover.listener.connection_replaced(from, *accept);
+  accept->state_ = State::kPreface;
+  accept->tlvs_ = std::move(handover.tlvs);
+  accept->received_ = handover.bytes;
+  handover.socket.hand_over(accept->socket_, *accept);
+  handover.listener.worker().loop().arm(accept->timer_,
+                                        handover.listener.config().http1.header_timeout);
+}
+
 bool DownstreamAccept::trusted() const {
   if (peer_.is_unix) return true;
   for (const Cidr& cidr : listener_.worker().snapshot().config->trusted_proxies) {
@@ -57,6 +67,8 @@ void DownstreamAccept::on_socket() {
     read_proxy_header();
   } else if (state_ == State::kHandshake) {
     go_on_handshake();
+  } else if (state_ == State::kPreface) {
+    read_preface();
   }
 }
 
@@ -105,6 +117,22 @@ bool DownstreamAccept::take_proxy_header(size_t& used) {
   return true;
 }
 
+// ---- Preface.
+
+void DownstreamAccept::read_preface() {
+  const net::IoResult in =
+      socket_.recv({listener_.worker().read_buffer(), http::kH2Preface.size()});
+  if (in.status == Status::kAgain) return;
+  if (in.status != Status::kOk) return close();
+  received_.append(listener_.worker().read_buffer(), in.bytes);
+  if (http::is_cut_preface(received_)) {
+    if (socket_.readable()) socket_.wake();
+    return;
+  }
+  const std::string received = std::exchange(received_, {});
+  hand_over(received);
+}
+
 // ---- TLS.
 
 void DownstreamAccept::begin_tls(std::string_view received) {
@@ -138,7 +166,8 @@ void DownstreamAccept::go_on_handshake() {
 
 void DownstreamAccept::hand_over(std::string_view received) {
   timer_.cancel();
-  const bool http2 = socket_.is_tls() && socket_.tls()->alpn() == Alpn::kH2;
+  const bool http2 = socket_.is_tls() ? socket_.tls()->alpn() == Alpn::kH2
+                                      : received.starts_with(http::kH2Preface);
   Handover handover{listener_, socket_, peer_, received, std::move(tlvs_)};
   if (http2) {
     H2DownstreamConnection::take_over(*this, std::move(handover));
@@ -155,28 +184,16 @@ void DownstreamAccept::on_timer() {
   if (state_ == State::kProxyHeader) {
     return refuse(ErrorCode::kBadProxyHeader, "it did not come in time");
   }
+  if (state_ == State::kPreface) {
+    return refuse(ErrorCode::kRequestTimeout, "in the middle of a preface");
+  }
   listener_.stats().tls_failures[static_cast<size_t>(net::TlsFailure::kPeerClosed)].add();
   refuse(ErrorCode::kTlsHandshake, "the handshake took too long");
 }
 
 void DownstreamAccept::refuse(ErrorCode code, const char* detail) {
-  listener_.worker().mutable_stats().failures[static_cast<size_t>(code)].add();
-  log(code, detail);
+  listener_.report(peer_, code, detail);
   close();
-}
-
-void DownstreamAccept::log(ErrorCode code, const char* detail) {
-  Worker& worker = listener_.worker();
-  if (worker.snapshot().access_log == nullptr) return;
-  char ip[net::Peer::kMaxText];
-  AccessRecord record;
-  record.started = worker.loop().wall();
-  record.client = peer_.ip_text(ip);
-  record.client_port = peer_.port;
-  record.listener = listener_.config().name;
-  record.reason = error_info(code).reason;
-  if (detail != nullptr) record.detail = detail;
-  worker.log(record);
 }
 
 void DownstreamAccept::close() {

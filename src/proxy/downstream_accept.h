@@ -6,6 +6,7 @@
 // State           what is going on                    timer
 // kProxyHeader    the header is awaited               handshake_timeout, or header_timeout if plain
 // kHandshake      TLS                                 the same, not armed anew
+// kPreface        part of HTTP/2's preface is here    header_timeout
 // kClosed         the graveyard frees it              none
 //
 // Handshakes cost up to a millisecond each: those that would make the turn too long for others wait
@@ -31,6 +32,10 @@ class DownstreamAccept final : public net::SocketHandler,
   /// Takes over `fd`. If the kernel refuses it, the connection is closed before open() returns.
   static void open(WorkerListener& listener, int fd, const net::Peer& peer);
 
+  /// Takes over a plain connection whose first bytes are a part of HTTP/2's preface: what it speaks
+  /// is not known yet.
+  static void sniff(ClientConnection& from, Handover handover);
+
   // ClientConnection
   void drain() override { close(); }
   void kill() override { close(); }
@@ -39,7 +44,7 @@ class DownstreamAccept final : public net::SocketHandler,
   void on_socket() override;
 
  private:
-  enum class State : uint8_t { kProxyHeader, kHandshake, kClosed };
+  enum class State : uint8_t { kProxyHeader, kHandshake, kPreface, kClosed };
 
   DownstreamAccept(WorkerListener& listener, const net::Peer& peer);
   ~DownstreamAccept() override = default;
@@ -47,19 +52,19 @@ class DownstreamAccept final : public net::SocketHandler,
   bool trusted() const;
   void read_proxy_header();
   bool take_proxy_header(size_t& used);
+  void read_preface();
   void begin_tls(std::string_view received);
   void go_on_handshake();
   void hand_over(std::string_view received);
   void on_timer();
   void refuse(ErrorCode code, const char* detail);
-  void log(ErrorCode code, const char* detail);
   void close();
 
   WorkerListener& listener_;
   net::Socket socket_;
   net::Timer timer_;
   net::Peer peer_;
-  std::string received_;  ///< Of the PROXY header, so far.
+  std::string received_;  ///< Of the PROXY header or preface, so far.
   std::unique_ptr<ProxyTlvs> tlvs_;
   State state_ = State::kProxyHeader;
 };

@@ -4,6 +4,7 @@
 #include "proxy/downstream_connection.h"
 
 #include "base/check.h"
+#include "proxy/downstream_accept.h"
 #include "proxy/exchange.h"
 #include "proxy/h1_request.h"
 #include "proxy/h2_downstream.h"
@@ -52,13 +53,20 @@ void DownstreamConnection::take_over(ClientConnection& from, Handover handover) 
   connection->socket_.wake();
 }
 
-// A client that knows beforehand that HTTP/2 is spoken (RFC 9113, 3.3): no HTTP/1 method begins so.
-bool DownstreamConnection::speaks_http2(std::string_view in) const {
-  return requests_ == 0 && in.starts_with(http::kH2Preface.substr(0, 3));
+// A client that knows beforehand that HTTP/2 is spoken (RFC 9113, 3.3). Under TLS that is for ALPN
+// to say.
+bool DownstreamConnection::may_speak_http2(std::string_view in) const {
+  return requests_ == 0 && in.front() == http::kH2Preface.front() && !socket_.is_tls() &&
+         (http::is_cut_preface(in) || in.starts_with(http::kH2Preface));
 }
 
 void DownstreamConnection::become_http2(std::string_view in) {
-  H2DownstreamConnection::take_over(*this, {listener_, socket_, peer_, in, std::move(tlvs_)});
+  Handover handover{listener_, socket_, peer_, in, std::move(tlvs_)};
+  if (http::is_cut_preface(in)) {
+    DownstreamAccept::sniff(*this, std::move(handover));
+  } else {
+    H2DownstreamConnection::take_over(*this, std::move(handover));
+  }
   timer_.cancel();
   surplus_.clear(memory().blocks);
   state_ = State::kClosed;

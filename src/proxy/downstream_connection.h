@@ -85,7 +85,7 @@ class DownstreamConnection final : public net::SocketHandler,
   std::string_view feed(std::string_view in);
   void feed_surplus();
   void begin_request();
-  bool speaks_http2(std::string_view in) const;
+  bool may_speak_http2(std::string_view in) const;
   void become_http2(std::string_view in);
   std::string_view feed_head(std::string_view in);
   void keep_partial_head(std::string_view in);

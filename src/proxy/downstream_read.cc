@@ -75,7 +75,7 @@ std::string_view DownstreamConnection::feed(std::string_view in) {
   while (!in.empty()) {
     switch (state_) {
       case State::kIdle:
-        if (speaks_http2(in)) {
+        if (may_speak_http2(in)) {
           become_http2(in);
           return {};
         }
@@ -247,6 +247,7 @@ void DownstreamConnection::request_read() {
 
 bool DownstreamConnection::try_splice() {
   if (request_->splice) return true;
+  if (!socket_.is_plain()) return false;
   if (request_->body.kind() != BodyFraming::Kind::kLength ||
       request_->body.remaining() < SpliceRelay::kWorthIt) {
     return false;

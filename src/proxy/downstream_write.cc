@@ -172,7 +172,7 @@ void DownstreamConnection::abort() {
 net::Socket* DownstreamConnection::raw_sink() {
   const bool plain = response_framing_ == BodyFraming::Kind::kLength ||
                      response_framing_ == BodyFraming::Kind::kUntilClose;
-  return plain && head_sent_ && out_.empty() && socket_.is_open() ? &socket_ : nullptr;
+  return plain && head_sent_ && out_.empty() && socket_.is_plain() ? &socket_ : nullptr;
 }
 
 void DownstreamConnection::await_drain() {

@@ -134,15 +134,19 @@ void H2DownstreamConnection::settle() {
     recycle_done();
   } while (!drained_.empty() || !done_.empty());
   if (state_ == State::kClosed) return;
-  if (dead()) {
-    end_streams();
-    recycle_done();
-    return error_.code == ErrorCode::kClientClosed ? close() : linger();
-  }
+  // GOAWAY for an error has been sent: streams under way end with the connection.
+  if (dead() || session_.finished()) return end_connection();
   pump();
   if (open_ == 0 && state_ == State::kBusy) go_idle();
-  if (open_ > 0 || !sent_all()) return;
-  if (session_.finished() || (state_ == State::kGoing && last_named_)) linger();
+  if (open_ == 0 && sent_all() && state_ == State::kGoing && last_named_) linger();
+}
+
+void H2DownstreamConnection::end_connection() {
+  end_streams();
+  recycle_done();
+  if (dead() && error_.code == ErrorCode::kClientClosed) return close();
+  if (dead()) listener_.report(peer_, error_.code, error_.detail);
+  linger();
 }
 
 void H2DownstreamConnection::tell_drained() {

@@ -69,6 +69,7 @@ class H2DownstreamConnection final : public H2Connection, public ClientConnectio
   void settle();
   void tell_drained();
   void recycle_done();
+  void end_connection();
   void end_streams();
   void go_idle();
   void linger();

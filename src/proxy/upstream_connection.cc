@@ -171,7 +171,8 @@ void UpstreamConnection::read_some() {
     room = std::min(room, Worker::kReadBuffer - used);
     const net::IoResult in = socket_.recv({buffer + used, room});
     if (in.status == Status::kAgain) return;
-    if (in.status == Status::kEof) return on_eof(0);
+    // FIN alone does not end a body under TLS: anybody could have sent it (RFC 9112, 9.8).
+    if (in.status == Status::kEof) return on_eof(in.error);
     if (in.status == Status::kError) return on_eof(in.error);
     if (!feed({buffer + used, in.bytes})) return;
     taken += in.bytes;
@@ -269,6 +270,7 @@ bool UpstreamConnection::feed_body(std::string_view& in) {
 
 bool UpstreamConnection::try_splice() {
   if (request_->splice) return true;
+  if (!socket_.is_plain()) return false;
   const BodyFraming::Kind kind = request_->body.kind();
   if ((kind != BodyFraming::Kind::kLength && kind != BodyFraming::Kind::kUntilClose) ||
       request_->body.remaining() < SpliceRelay::kWorthIt) {
@@ -320,6 +322,11 @@ void UpstreamConnection::run_splice() {
 void UpstreamConnection::on_eof(int error) {
   if (request_->head_done && error == 0 && request_->body.on_eof()) {
     return in_tunnel() ? exchange_->on_tunnel_end() : response_complete(false);
+  }
+  const net::TlsSession* tls = socket_.tls();
+  if (!request_->head_done && tls != nullptr && tls->failure() != net::TlsFailure::kNone) {
+    // With TLS 1.3 a server refuses a client's certificate after the handshake.
+    return fail(make_error(ErrorCode::kUpstreamTls, tls->failure_reason(), Retry::kIdempotent));
   }
   if (request_->head_done) {
     return fail(make_error(ErrorCode::kUpstreamTruncated, nullptr, Retry::kNo, error));

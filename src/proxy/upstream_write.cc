@@ -76,7 +76,7 @@ void UpstreamConnection::resume_body() {
 
 net::Socket* UpstreamConnection::raw_sink() {
   return request_framing_ == BodyFraming::Kind::kLength && head_sent_ && out_.empty() &&
-                 state_ == State::kActive && !write_broken_
+                 state_ == State::kActive && !write_broken_ && socket_.is_plain()
              ? &socket_
              : nullptr;
 }

@@ -4,8 +4,10 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "proxy/access_record.h"
 #include "proxy/downstream_accept.h"
 #include "proxy/downstream_connection.h"
+#include "proxy/snapshot.h"
 #include "proxy/worker.h"
 
 namespace weir::proxy {
@@ -58,6 +60,20 @@ void WorkerListener::connection_closed(ClientConnection& connection) {
   stats().connections_active.sub();
   worker_.mutable_stats().downstream_connections_live.sub();
   worker_.connection_closed();
+}
+
+void WorkerListener::report(const net::Peer& peer, ErrorCode code, const char* detail) {
+  worker_.mutable_stats().failures[static_cast<size_t>(code)].add();
+  if (worker_.snapshot().access_log == nullptr) return;
+  char ip[net::Peer::kMaxText];
+  AccessRecord record;
+  record.started = worker_.loop().wall();
+  record.client = peer.ip_text(ip);
+  record.client_port = peer.port;
+  record.listener = config_.name;
+  record.reason = error_info(code).reason;
+  if (detail != nullptr) record.detail = detail;
+  worker_.log(record);
 }
 
 void WorkerListener::on_accept(int fd, const net::Peer& peer) {

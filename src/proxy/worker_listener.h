@@ -53,6 +53,9 @@ class WorkerListener final : public net::AcceptHandler {
   void connection_replaced(ClientConnection& gone, ClientConnection& now);
   void connection_closed(ClientConnection& connection);
 
+  /// A connection ends before or beside its requests: counted and logged with the reason.
+  void report(const net::Peer& peer, ErrorCode code, const char* detail);
+
   // net::AcceptHandler
   void on_accept(int fd, const net::Peer& peer) override;
   void on_descriptors_exhausted() override;
