@@ -180,7 +180,7 @@ class Exchange final : public base::ListLink<> {
     return !request_.protocol.empty() && tunnel_ == nullptr && !response_started_;
   }
   void await_upgrade();
-  void decline_upgrade();
+  void answer_upgrade(const ResponseHead& head);
   void open_tunnel();
   void close_tunnel();
   void on_tunnel_timer();
@@ -196,11 +196,12 @@ class Exchange final : public base::ListLink<> {
   void prepare_grpc_head();
   bool decodes_request() const;
   void decode_request_body(std::string_view bytes);
-  bool request_cut_off() const;
+  bool request_cut_off();
   bool retry_grpc(const ResponseHead& head);
   void note_grpc_status(const HeaderList& fields);
   void translate_grpc_head(ResponseHead& head);
   bool encodes_response() const;
+  void send_grpc_body(std::string_view bytes);
   void encode_response_body(std::string_view bytes);
   void send_grpc_end(const HeaderList& trailers);
   bool speaks_grpc();

@@ -97,7 +97,11 @@ void Exchange::decode_request_body(std::string_view bytes) {
 
 bool Exchange::decodes_request() const { return grpc_->web == http::GrpcWeb::kText; }
 
-bool Exchange::request_cut_off() const { return decodes_request() && !grpc_->decoder.complete(); }
+bool Exchange::request_cut_off() {
+  if (!decodes_request() || grpc_->decoder.complete()) return false;
+  fail(make_error(ErrorCode::kBadFraming, "gRPC-Web text is cut off"));
+  return true;
+}
 
 // ---- Response.
 
@@ -134,6 +138,15 @@ void Exchange::translate_grpc_head(ResponseHead& head) {
 
 bool Exchange::encodes_response() const {
   return grpc_->translates && grpc_->web == http::GrpcWeb::kText;
+}
+
+void Exchange::send_grpc_body(std::string_view bytes) {
+  if (encodes_response()) {
+    encode_response_body(bytes);
+  } else {
+    client_.stream->send_body(bytes);
+  }
+  progress();
 }
 
 void Exchange::encode_response_body(std::string_view bytes) {

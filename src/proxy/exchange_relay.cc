@@ -48,9 +48,7 @@ void Exchange::on_request_spliced(uint64_t bytes) {
 }
 
 void Exchange::on_request_end(const HeaderList& trailers) {
-  if (grpc_ != nullptr && request_cut_off()) {
-    return fail(make_error(ErrorCode::kBadFraming, "base64 is cut off"));
-  }
+  if (grpc_ != nullptr && request_cut_off()) return;
   request_ended_ = true;
   request_trailers_ = trailers;
   if (step_ == Step::kBufferRequest) {
@@ -177,11 +175,7 @@ void Exchange::on_response_head(const ResponseHead& head) {
 
 void Exchange::start_response(const ResponseHead& head, bool last) {
   response_started_ = true;
-  if (head.body.kind == BodyFraming::Kind::kTunnel) {
-    open_tunnel();
-  } else if (!request_.protocol.empty()) {
-    decline_upgrade();
-  }
+  if (!request_.protocol.empty()) answer_upgrade(head);
   status_ = head.status;
   client_.stream->send_head(head, last);
 }
@@ -192,11 +186,8 @@ void Exchange::on_response_body(std::string_view bytes) {
   if (limit != 0 && bytes_sent_ > limit && tunnel_ == nullptr) {
     return fail(make_error(ErrorCode::kResponseTooLarge));
   }
-  if (grpc_ != nullptr && encodes_response()) {
-    encode_response_body(bytes);
-  } else {
-    client_.stream->send_body(bytes);
-  }
+  if (grpc_ != nullptr) return send_grpc_body(bytes);
+  client_.stream->send_body(bytes);
   progress();
 }
 

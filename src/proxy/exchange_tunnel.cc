@@ -47,8 +47,11 @@ void Exchange::await_upgrade() {
   attempt_.request_sent();
 }
 
-// A final answer that opens no tunnel is the answer to a request without a body.
-void Exchange::decline_upgrade() { request_ended_ = request_end_sent_ = true; }
+void Exchange::answer_upgrade(const ResponseHead& head) {
+  if (head.body.kind == BodyFraming::Kind::kTunnel) return open_tunnel();
+  // An ordinary answer is one to a request without a body.
+  request_ended_ = request_end_sent_ = true;
+}
 
 void Exchange::open_tunnel() {
   net::Loop& loop = worker_.loop();

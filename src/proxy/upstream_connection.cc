@@ -98,7 +98,7 @@ void UpstreamConnection::on_socket() {
       break;
     case State::kActive:
       if (socket_.writable() && (out_.congested() || await_drain_)) room_to_write();
-      if (state_ == State::kActive && tunnel_lost()) {
+      if (read_ended_ && tunnel_lost()) {
         fail(make_error(ErrorCode::kUpstreamTruncated, "the tunnel was reset"));
       }
       if (state_ == State::kActive) read_some();
@@ -149,11 +149,7 @@ void UpstreamConnection::room_to_write() {
 }
 
 bool UpstreamConnection::wants_read() const {
-  if (state_ != State::kActive) return false;
-  if (!request_->head_done) return true;
-  // Of another finished body, part may still be in a pipe.
-  const bool ended = request_->body.finished() && in_tunnel();
-  return !body_paused_ && !ended;
+  return state_ == State::kActive && !(request_->head_done && (body_paused_ || read_ended_));
 }
 
 void UpstreamConnection::read_some() {
@@ -321,7 +317,9 @@ void UpstreamConnection::run_splice() {
 // The origin has sent its last byte (error 0) or reset the connection.
 void UpstreamConnection::on_eof(int error) {
   if (request_->head_done && error == 0 && request_->body.on_eof()) {
-    return in_tunnel() ? exchange_->on_tunnel_end() : response_complete(false);
+    if (!in_tunnel()) return response_complete(false);
+    read_ended_ = true;
+    return exchange_->on_tunnel_end();
   }
   const net::TlsSession* tls = socket_.tls();
   if (!request_->head_done && tls != nullptr && tls->failure() != net::TlsFailure::kNone) {

@@ -78,8 +78,7 @@ class UpstreamConnection final : public net::SocketHandler,
   bool feed_head(std::string_view& in);
   bool head_complete(std::string_view text);
   bool feed_body(std::string_view& in);
-  void write_head(const RequestHead& head);
-  RequestHead ask_upgrade(const RequestHead& head);
+  const RequestHead& ask_upgrade(const RequestHead& head);
   const char* refuse_switch(const ResponseHead& head) const;
   bool in_tunnel() const;
   void end_tunnel_writing();
@@ -109,7 +108,8 @@ class UpstreamConnection final : public net::SocketHandler,
   bool body_paused_ = false;
   bool await_drain_ = false;
   bool write_broken_ = false;
-  bool write_ended_ = false;  ///< Of a tunnel: FIN is sent.
+  bool read_ended_ = false;   ///< Of a tunnel: the origin has sent FIN,
+  bool write_ended_ = false;  ///< and so have we.
 };
 
 }  // namespace weir::proxy

@@ -11,9 +11,11 @@ namespace weir::proxy {
 
 constexpr std::string_view kWebSocket = "websocket";
 
-// The head that asks for an upgrade. A WebSocket client of HTTP/2 has no key: weir makes one.
-RequestHead UpstreamConnection::ask_upgrade(const RequestHead& head) {
-  RequestHead out = head;
+// The head that asks for an upgrade, in the arena; CONNECT asks by itself. A WebSocket client of
+// HTTP/2 has no key: weir makes one.
+const RequestHead& UpstreamConnection::ask_upgrade(const RequestHead& head) {
+  if (http::is_plain_connect(head)) return head;
+  RequestHead& out = *new (arena().allocate(sizeof(RequestHead))) RequestHead(head);
   out.headers = http::with_upgrade(head.headers, head.protocol, arena());
   if (head.protocol != kWebSocket) return out;
   const Header* key = out.headers.find(HeaderId::kSecWebsocketKey);
@@ -55,8 +57,7 @@ void UpstreamConnection::end_tunnel_writing() {
 
 // The origin has ended its way and, as it turns out, does not read the other either.
 bool UpstreamConnection::tunnel_lost() const {
-  return in_tunnel() && request_->body.finished() && !write_ended_ &&
-         (write_broken_ || socket_.failed());
+  return state_ == State::kActive && !write_ended_ && (write_broken_ || socket_.failed());
 }
 
 }  // namespace weir::proxy

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The UpstreamStream of an HTTP/1 origin: heads, bodies and their framing on the way out.
 #include "http/head_writer.h"
-#include "http/upgrade.h"
 #include "proxy/exchange.h"
 #include "proxy/h1_response.h"
 #include "proxy/worker.h"
@@ -10,20 +9,12 @@ namespace weir::proxy {
 
 void UpstreamConnection::send_head(const RequestHead& head) {
   request_framing_ = head.body.kind;
-  const bool asks = !head.protocol.empty() && !http::is_plain_connect(head);
-  if (asks) {
-    write_head(ask_upgrade(head));
-  } else {
-    write_head(head);
-  }
-  head_sent_ = true;
-}
-
-void UpstreamConnection::write_head(const RequestHead& head) {
-  const size_t bound = http::request_head_bound(head);
+  const RequestHead& out = head.protocol.empty() ? head : ask_upgrade(head);
+  const size_t bound = http::request_head_bound(out);
   http::HeadWriter writer({static_cast<char*>(arena().allocate(bound)), bound});
-  http::write_request_head(head, writer);
+  http::write_request_head(out, writer);
   out_.add(writer.text(), arena(), memory());
+  head_sent_ = true;
 }
 
 void UpstreamConnection::send_body(std::string_view bytes) {
