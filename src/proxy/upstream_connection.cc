@@ -241,9 +241,11 @@ bool UpstreamConnection::head_complete(std::string_view text) {
   }
   request_->head_done = true;
   request_->body.start(head.body, &arena());
-  keep_alive_ = head.keep_alive && head.body.kind != BodyFraming::Kind::kUntilClose;
-  // An upgrade that is declined was a request without a body.
-  if (request_framing_ == BodyFraming::Kind::kTunnel) request_ended_ = !in_tunnel();
+  // After an upgrade that was declined nothing else is sent: some servers have taken the connection
+  // from their HTTP side before they look at the request (Node's `upgrade` event), and nobody would
+  // answer.
+  keep_alive_ = head.keep_alive && head.body.kind != BodyFraming::Kind::kUntilClose &&
+                request_framing_ != BodyFraming::Kind::kTunnel;
   Exchange& exchange = *exchange_;
   exchange.on_response_head(head);
   return exchange_ == &exchange;  // Else it did not want this response.
