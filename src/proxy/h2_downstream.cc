@@ -130,7 +130,9 @@ void H2DownstreamConnection::terminate(http::H2Error code) {
 void H2DownstreamConnection::settle() {
   do {
     pump();
+    session_.deliver();
     tell_drained();
+    flush_touched();
     recycle_done();
   } while (!drained_.empty() || !done_.empty());
   if (state_ == State::kClosed) return;

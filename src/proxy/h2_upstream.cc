@@ -167,6 +167,7 @@ void H2UpstreamConnection::left(H2UpstreamStream& stream) {
 
 void H2UpstreamConnection::settle() {
   pump();
+  session_.deliver();
   while (H2UpstreamStream* stream = drained_.pop_front()) {
     Exchange& exchange = *stream->exchange();
     exchange.on_upstream_drained();
