@@ -116,6 +116,8 @@ bool H2Session::peer_allows_connect_protocol() const {
                                              NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1;
 }
 
+bool H2Session::calmed() const { return impl_->warned; }
+
 void H2Session::glitch(uint32_t weight) {
   glitches_ += weight - 1;
   impl_->glitch();

@@ -222,6 +222,8 @@ class H2Session {
   /// for, windows opened byte by byte, refused and malformed streams, long CONTINUATION chains. One
   /// is forgiven for each request that was answered.
   uint32_t glitches() const { return glitches_; }
+  /// They have come to 75 % of the allowance, and the peer was told.
+  bool calmed() const;
   /// The user's own: what it saw of the peer weighs like `weight` of them.
   void glitch(uint32_t weight);
   /// Time forgives: a connection that lives for days may ping now and then.

@@ -3,6 +3,8 @@
 // header, TLS handshake), HTTP/1 or HTTP/2. In its listener's list until it closes. One thread.
 #pragma once
 
+#include <weir/units.h>
+
 #include <memory>
 #include <string>
 #include <string_view>
@@ -30,9 +32,11 @@ class ClientConnection : public base::ListLink<> {
   ~ClientConnection() = default;
 };
 
-/// What a proxy in front told of the connection (PROXY protocol, TLVs).
-struct ProxyTlvs {
-  std::string authority;
+/// What a proxy in front told of the connection, beside the client's address (PROXY protocol).
+struct ProxyTold {
+  IpAddress destination;  ///< Where the client had connected to.
+  uint16_t destination_port = 0;
+  std::string authority;  ///< TLVs; empty if none came.
   std::string unique_id;
 };
 
@@ -42,7 +46,7 @@ struct Handover {
   net::Socket& socket;
   const net::Peer& peer;
   std::string_view bytes;           ///< Read already.
-  std::unique_ptr<ProxyTlvs> tlvs;  ///< Null for most.
+  std::unique_ptr<ProxyTold> told;  ///< Null for most.
 };
 
 }  // namespace weir::proxy

@@ -47,7 +47,7 @@ void DownstreamAccept::sniff(ClientConnection& from, Handover handover) {
   auto* accept = new DownstreamAccept(handover.listener, handover.peer);
   handover.listener.connection_replaced(from, *accept);
   accept->state_ = State::kPreface;
-  accept->tlvs_ = std::move(handover.tlvs);
+  accept->told_ = std::move(handover.told);
   accept->received_ = handover.bytes;
   handover.socket.hand_over(accept->socket_, *accept);
   handover.listener.worker().loop().arm(accept->timer_,
@@ -110,9 +110,10 @@ bool DownstreamAccept::take_proxy_header(size_t& used) {
     peer_.port = facts.source_port;
     peer_.is_unix = false;
   }
-  if (!facts.authority.empty() || !facts.unique_id.empty()) {
-    tlvs_ = std::make_unique<ProxyTlvs>(
-        ProxyTlvs{std::string(facts.authority), std::string(facts.unique_id)});
+  if (facts.kind != http::ProxyFacts::Kind::kLocal) {
+    told_ = std::make_unique<ProxyTold>(ProxyTold{facts.destination, facts.destination_port,
+                                                  std::string(facts.authority),
+                                                  std::string(facts.unique_id)});
   }
   return true;
 }
@@ -168,7 +169,7 @@ void DownstreamAccept::hand_over(std::string_view received) {
   timer_.cancel();
   const bool http2 = socket_.is_tls() ? socket_.tls()->alpn() == Alpn::kH2
                                       : received.starts_with(http::kH2Preface);
-  Handover handover{listener_, socket_, peer_, received, std::move(tlvs_)};
+  Handover handover{listener_, socket_, peer_, received, std::move(told_)};
   if (http2) {
     H2DownstreamConnection::take_over(*this, std::move(handover));
   } else {

@@ -65,7 +65,7 @@ class DownstreamAccept final : public net::SocketHandler,
   net::Timer timer_;
   net::Peer peer_;
   std::string received_;  ///< Of the PROXY header or preface, so far.
-  std::unique_ptr<ProxyTlvs> tlvs_;
+  std::unique_ptr<ProxyTold> told_;
   State state_ = State::kProxyHeader;
 };
 

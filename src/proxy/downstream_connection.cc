@@ -44,7 +44,7 @@ void DownstreamConnection::open(WorkerListener& listener, int fd, const net::Pee
 void DownstreamConnection::take_over(ClientConnection& from, Handover handover) {
   auto* connection = new DownstreamConnection(handover.listener, handover.peer);
   handover.listener.connection_replaced(from, *connection);
-  connection->tlvs_ = std::move(handover.tlvs);
+  connection->told_ = std::move(handover.told);
   handover.socket.hand_over(connection->socket_, *connection);
   Worker& worker = handover.listener.worker();
   worker.loop().arm(connection->timer_, handover.listener.config().http1.header_timeout);
@@ -61,7 +61,7 @@ bool DownstreamConnection::may_speak_http2(std::string_view in) const {
 }
 
 void DownstreamConnection::become_http2(std::string_view in) {
-  Handover handover{listener_, socket_, peer_, in, std::move(tlvs_)};
+  Handover handover{listener_, socket_, peer_, in, std::move(told_)};
   if (http::is_cut_preface(in)) {
     DownstreamAccept::sniff(*this, std::move(handover));
   } else {

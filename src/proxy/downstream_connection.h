@@ -124,7 +124,7 @@ class DownstreamConnection final : public net::SocketHandler,
   net::Socket socket_;
   net::Timer timer_;
   net::Peer peer_;
-  std::unique_ptr<ProxyTlvs> tlvs_;
+  std::unique_ptr<ProxyTold> told_;
   Output out_;
   base::BufferChain surplus_;  ///< Pipelined bytes that came behind the request under way.
   uint64_t requests_ = 0;

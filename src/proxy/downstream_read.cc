@@ -118,7 +118,7 @@ void DownstreamConnection::feed_surplus() {
 void DownstreamConnection::begin_request() {
   Worker& worker = listener_.worker();
   exchange_ = worker.take_exchange(
-      {this, &listener_, &peer_, socket_.tls(), tlvs_.get(), worker.loop().clock().now()});
+      {this, &listener_, &peer_, socket_.tls(), told_.get(), worker.loop().clock().now()});
   request_ = new (exchange_->arena().allocate(sizeof(Request))) Request;
   state_ = State::kHead;
   head_sent_ = false;

@@ -34,7 +34,7 @@ class TlsSession;
 namespace weir::proxy {
 
 struct GrpcCall;
-struct ProxyTlvs;
+struct ProxyTold;
 struct Tunnel;
 class Worker;
 class WorkerListener;
@@ -45,7 +45,7 @@ struct Client {
   WorkerListener* listener;
   const net::Peer* peer;
   const net::TlsSession* tls;  ///< Null on a plain connection.
-  const ProxyTlvs* tlvs;       ///< Null without a PROXY header.
+  const ProxyTold* told;       ///< Null without a PROXY header.
   TimePoint started;           ///< When the first byte of the head came, by the clock.
 };
 

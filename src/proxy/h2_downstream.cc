@@ -45,7 +45,7 @@ H2DownstreamConnection::H2DownstreamConnection(WorkerListener& listener, const n
 void H2DownstreamConnection::take_over(ClientConnection& from, Handover handover) {
   auto* connection = new H2DownstreamConnection(handover.listener, handover.peer);
   handover.listener.connection_replaced(from, *connection);
-  connection->tlvs_ = std::move(handover.tlvs);
+  connection->told_ = std::move(handover.told);
   handover.socket.hand_over(connection->socket_, *connection);
   connection->worker_.loop().arm(connection->timer_,
                                  handover.listener.config().http1.header_timeout);
@@ -54,7 +54,7 @@ void H2DownstreamConnection::take_over(ClientConnection& from, Handover handover
 }
 
 Client H2DownstreamConnection::client_of(H2DownstreamStream& stream) {
-  return {&stream, &listener_, &peer_, socket_.tls(), tlvs_.get(), worker_.loop().clock().now()};
+  return {&stream, &listener_, &peer_, socket_.tls(), told_.get(), worker_.loop().clock().now()};
 }
 
 // ---- Events.
@@ -147,7 +147,12 @@ void H2DownstreamConnection::end_connection() {
   end_streams();
   recycle_done();
   if (dead() && error_.code == ErrorCode::kClientClosed) return close();
-  if (dead()) listener_.report(peer_, error_.code, error_.detail);
+  if (dead()) {
+    listener_.report(peer_, error_.code, error_.detail);
+  } else if (session_.calmed()) {
+    // At three quarters, with no stream under way that could be waited for.
+    listener_.report(peer_, ErrorCode::kHttp2Abuse, "too many glitches");
+  }
   linger();
 }
 

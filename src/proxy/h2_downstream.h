@@ -79,7 +79,7 @@ class H2DownstreamConnection final : public H2Connection, public ClientConnectio
 
   WorkerListener& listener_;
   net::Peer peer_;
-  std::unique_ptr<ProxyTlvs> tlvs_;
+  std::unique_ptr<ProxyTold> told_;
   net::Timer timer_;
   base::IntrusiveList<H2DownstreamStream, ArrivedTag> arrived_;
   base::IntrusiveList<H2DownstreamStream, DrainedTag> drained_;

@@ -184,7 +184,8 @@ void H2UpstreamConnection::settle() {
     return close();
   }
   if (streams_ > 0) return;
-  if (state_ == State::kOpen && has_room() && base::ListLink<>::linked()) {
+  const bool kept = endpoint().cluster().config().pool.max_idle > 0;
+  if (kept && state_ == State::kOpen && has_room() && base::ListLink<>::linked()) {
     if (!idle_timer_.armed()) {
       worker_.loop().arm(idle_timer_, endpoint().cluster().config().pool.idle_timeout);
     }

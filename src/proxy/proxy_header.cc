@@ -32,9 +32,13 @@ ProxyHeader::ProxyHeader(const Exchange& exchange) {
     facts.alpn = exchange.request().version == Version::kHttp2 ? "h2" : "http/1.1";
   }
   facts.unique_id = exchange.request_id();
-  if (client.tlvs != nullptr) {
-    if (facts.authority.empty()) facts.authority = client.tlvs->authority;
-    if (!client.tlvs->unique_id.empty()) facts.unique_id = client.tlvs->unique_id;
+  if (client.told != nullptr) {
+    if (client.told->destination_port != 0) {
+      facts.destination = client.told->destination;
+      facts.destination_port = client.told->destination_port;
+    }
+    if (facts.authority.empty()) facts.authority = client.told->authority;
+    if (!client.told->unique_id.empty()) facts.unique_id = client.told->unique_id;
   }
   facts.authority = facts.authority.substr(0, kMaxName);
   facts.unique_id = facts.unique_id.substr(0, kMaxId);
