@@ -24,14 +24,27 @@ constexpr size_t kSendNow = 32 * 1024;
 
 H2Connection::H2Connection(Worker& worker, http::H2Session::Role role,
                            const http::H2Options& options, base::Account& account)
-    : worker_(worker), account_(account), session_(role, options, *this, worker.large_blocks()) {}
+    : worker_(worker),
+      account_(account),
+      session_(role, options, *this, worker.large_blocks()),
+      forgiven_at_(worker.loop().now()) {}
 
 void H2Connection::touch(Exchange& exchange) {
   std::vector<Exchange*>& touched = worker_.touched();
   if (touched.empty() || touched.back() != &exchange) touched.push_back(&exchange);
 }
 
+// A connection that lives for days may ping now and then.
+void H2Connection::forgive() {
+  const TimePoint now = worker_.loop().now();
+  const auto passed = std::chrono::duration_cast<std::chrono::seconds>(now - forgiven_at_).count();
+  if (passed <= 0) return;
+  forgiven_at_ = now;
+  session_.forgive(static_cast<uint32_t>(std::min<int64_t>(passed, UINT32_MAX)));
+}
+
 bool H2Connection::feed(std::string_view bytes) {
+  forgive();
   if (Result<void> taken = session_.feed(bytes); !taken) {
     dead_ = true;
     error_ = taken.error();

@@ -61,8 +61,10 @@ class H2Connection : public net::SocketHandler,
 
  private:
   bool send_out();
+  void forgive();
 
   base::BufferChain out_;
+  TimePoint forgiven_at_;
   bool pumping_ = false;
   bool blocked_ = false;  ///< The socket took less than it was given.
   bool dead_ = false;     ///< No more reading: the peer has gone or broke the rules.

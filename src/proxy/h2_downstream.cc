@@ -39,8 +39,7 @@ H2DownstreamConnection::H2DownstreamConnection(WorkerListener& listener, const n
     : H2Connection(listener.worker(), kServer, options_of(listener), listener.account()),
       listener_(listener),
       peer_(peer),
-      timer_(net::timer_callback<&H2DownstreamConnection::on_timer>(this)),
-      forgiven_at_(listener.worker().loop().now()) {}
+      timer_(net::timer_callback<&H2DownstreamConnection::on_timer>(this)) {}
 
 void H2DownstreamConnection::take_over(ClientConnection& from, Handover handover) {
   auto* connection = new H2DownstreamConnection(handover.listener, handover.peer);
@@ -92,17 +91,7 @@ void H2DownstreamConnection::unmeant() {
   if (session_.feeding()) session_.glitch(kUnmeant);
 }
 
-// A connection that lives for days may ping now and then.
-void H2DownstreamConnection::forgive() {
-  const TimePoint now = worker_.loop().now();
-  const auto passed = std::chrono::duration_cast<std::chrono::seconds>(now - forgiven_at_).count();
-  if (passed <= 0) return;
-  forgiven_at_ = now;
-  session_.forgive(static_cast<uint32_t>(std::min<int64_t>(passed, UINT32_MAX)));
-}
-
 bool H2DownstreamConnection::fed() {
-  forgive();
   while (H2DownstreamStream* stream = arrived_.front()) stream->begin();
   const uint64_t opened = requests_ - std::exchange(fed_requests_, requests_);
   return opened > kStreamsATurn || std::exchange(glitches_, 0) > kGlitchesATurn;

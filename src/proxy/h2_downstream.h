@@ -65,7 +65,6 @@ class H2DownstreamConnection final : public H2Connection, public ClientConnectio
   ~H2DownstreamConnection() override = default;
 
   bool fed() override;
-  void forgive();
   void settle();
   void tell_drained();
   void recycle_done();
@@ -86,10 +85,9 @@ class H2DownstreamConnection final : public H2Connection, public ClientConnectio
   base::IntrusiveList<H2DownstreamStream, DoneTag> done_;
   uint64_t requests_ = 0;
   uint64_t fed_requests_ = 0;  ///< requests_ at the last fed().
-  TimePoint forgiven_at_{};
-  uint32_t glitches_ = 0;  ///< In this turn.
-  uint32_t open_ = 0;      ///< Streams that are not recycled yet.
-  uint32_t dropped_ = 0;   ///< Bytes dropped in kLinger.
+  uint32_t glitches_ = 0;      ///< In this turn.
+  uint32_t open_ = 0;          ///< Streams that are not recycled yet.
+  uint32_t dropped_ = 0;       ///< Bytes dropped in kLinger.
   State state_ = State::kOpening;
   bool last_named_ = false;
 };

@@ -9,6 +9,8 @@ namespace {
 
 constexpr auto kClient = http::H2Session::Role::kClient;
 // Heads of origins: as for HTTP/1.
+// Of an origin: it is trusted more than a stranger, and not without end.
+constexpr uint32_t kMaxGlitches = 1000;
 constexpr http::HeadLimits kResponseLimits{64 * 1024, 256, 0};
 
 http::H2Options options_of(const ClusterConfig& config) {
@@ -16,7 +18,7 @@ http::H2Options options_of(const ClusterConfig& config) {
   options.max_concurrent_streams = config.http2.max_concurrent_streams;
   options.stream_window = static_cast<uint32_t>(config.http2.initial_stream_window);
   options.connection_window = static_cast<uint32_t>(config.http2.initial_connection_window);
-  options.max_glitches = 0;
+  options.max_glitches = kMaxGlitches;
   options.head = kResponseLimits;
   options.scheme = config.tls ? "https" : "http";
   return options;

@@ -7,7 +7,7 @@ import os
 import pytest
 from support.h2frames import literal
 from support.lab import Lab
-from support.message import as_bytes
+from support.message import as_bytes, request
 from support.peer import ConnectionEnded
 from support.refusal import assert_refused
 
@@ -156,7 +156,6 @@ class Back:
         self.connection = None
 
     def answer(self, vector):
-        from support.message import request
         client = self.gateway.client()
         client.send(request(vector.get("request_method", "GET")))
         connection = self.origin.accept()
@@ -182,7 +181,12 @@ def test_h2_rules_refused_response_is_a_bad_gateway(back, vector):
         if vector.get("stage") == "body" and answer.status != 502:
             # Bodies that must not be there may be cut off instead.
             assert method == "HEAD" or answer.status in (204, 304), answer
-            assert answer.body == b"" and not client.has_input(0.2)
+            assert answer.body == b""
+            try:
+                client.send(request(method))
+            except (BrokenPipeError, ConnectionResetError):
+                pass
+            assert client.read_to_end_or_reset() == b"", "bytes behind a bodiless answer"
         else:
             assert answer.status == 502, answer
     client.close()
