@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What comes for the connection, and what comes only to cost: glitches. nghttp2 has limits of its
 // own on resets, CONTINUATION and unanswered SETTINGS and PING, which stay on.
+#include <algorithm>
+
 #include "http/h2_impl.h"
 
 namespace weir::http {
@@ -16,6 +18,8 @@ int H2Session::Impl::on_begin_frame(nghttp2_session*, const nghttp2_frame_hd* hd
   switch (hd->type) {
     case NGHTTP2_HEADERS:
       impl.continuations = 0;
+      // Requests that come after a warning are ignored; but they are decoded.
+      if (impl.warned && impl.find(hd->stream_id) == nullptr) impl.glitch();
       break;
     case NGHTTP2_CONTINUATION:
       if (++impl.continuations > kFreeContinuations) impl.glitch();
@@ -23,6 +27,9 @@ int H2Session::Impl::on_begin_frame(nghttp2_session*, const nghttp2_frame_hd* hd
     case NGHTTP2_PRIORITY:
       // RFC 9113, 5.3.2 has made these meaningless.
       impl.glitch();
+      break;
+    case NGHTTP2_SETTINGS:
+      if ((hd->flags & NGHTTP2_FLAG_ACK) == 0) impl.settings_begin();
       break;
     case NGHTTP2_WINDOW_UPDATE:
       // Of a closed stream: nobody else is told.
@@ -70,8 +77,24 @@ int H2Session::Impl::on_frame_recv(nghttp2_session*, const nghttp2_frame* frame,
   return impl.verdict();
 }
 
+void H2Session::Impl::settings_begin() {
+  initial_window =
+      nghttp2_session_get_remote_settings(session, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE);
+  widest = -1;
+  attached.for_each([this](H2Stream& stream) {
+    const int64_t window = nghttp2_session_get_stream_remote_window_size(session, stream.id_);
+    widest = std::max(widest, window);
+  });
+}
+
 void H2Session::Impl::settings_done(const nghttp2_frame& frame) {
   if ((frame.hd.flags & NGHTTP2_FLAG_ACK) != 0) return;
+  const int64_t now =
+      nghttp2_session_get_remote_settings(session, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE);
+  // nghttp2 resets the streams; RFC 9113, 6.9.2 asks for the end of the connection.
+  if (widest >= 0 && widest + now - initial_window > NGHTTP2_MAX_WINDOW_SIZE) {
+    return end_for(ErrorCode::kBadFraming, "window over its maximum", H2Error::kFlowControlError);
+  }
   if (settings_received) glitch();
   settings_received = true;
   handler.on_settings();
@@ -91,6 +114,7 @@ void H2Session::Impl::ping_done(const nghttp2_frame& frame) {
 /// Rapid reset (CVE-2023-44487): work was begun and nobody wants its result.
 void H2Session::Impl::reset_received(const nghttp2_frame& frame) {
   reset_by_peer = frame.hd.stream_id;
+  resets.forget(reset_by_peer);
   H2Stream* stream = find(frame.hd.stream_id);
   if (server && (stream == nullptr || !stream->head_framed_)) glitch();
 }
@@ -136,8 +160,11 @@ void H2Session::Impl::glitch() {
   handler.on_glitch();
   const uint64_t most = options.max_glitches;
   if (most == 0 || dead) return;
-  if (count >= most) return end_for(ErrorCode::kHttp2Abuse, "too many glitches");
-  if (warned || count * 4 < most * 3) return;
+  if (!warned && count * 4 >= most * 3) warn();
+  if (count >= most) end_for(ErrorCode::kHttp2Abuse, "too many glitches");
+}
+
+void H2Session::Impl::warn() {
   warned = true;
   if (!server) {
     goaway_owed = true;
@@ -152,10 +179,10 @@ void H2Session::Impl::forgive_one() {
   if (owner.glitches_ > 0) --owner.glitches_;
 }
 
-void H2Session::Impl::end_for(ErrorCode code, const char* detail) {
+void H2Session::Impl::end_for(ErrorCode code, const char* detail, H2Error reason) {
   if (dead) return;
   error = make_error(server ? code : ErrorCode::kUpstreamHttp2, detail);
-  end_connection(H2Error::kEnhanceYourCalm);
+  end_connection(reason);
 }
 
 }  // namespace weir::http

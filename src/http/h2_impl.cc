@@ -16,6 +16,10 @@ constexpr size_t kFramePayload = 16384;
 constexpr size_t kMaxWaitingAcks = 1000;
 constexpr size_t kMaxSettings = 32;
 constexpr uint32_t kDefaultWindow = 65535;
+// Streams over the limit whose refusal the client has not read yet. nghttp2 ends the connection at
+// the first one over the limit that it knows, once its SETTINGS are acknowledged: it is told one
+// that is higher by this, and weir refuses by its own.
+constexpr uint32_t kMostRefused = 1000;
 // WINDOW_UPDATE of closed streams that a peer may save up.
 constexpr uint32_t kMostLate = 1000;
 
@@ -48,11 +52,15 @@ void submit_settings(nghttp2_session* session, const H2Options& options, bool se
   auto add = [&](int32_t id, size_t value) {
     entries[n++] = {id, static_cast<uint32_t>(std::min<size_t>(value, UINT32_MAX))};
   };
+  // The first, so that append_settings() knows its place.
+  if (server) {
+    add(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS,
+        size_t{options.max_concurrent_streams} + kMostRefused);
+  }
   add(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE,
       std::min<uint32_t>(options.stream_window, NGHTTP2_MAX_WINDOW_SIZE));
   add(NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, options.head.max_bytes);
   if (server) {
-    add(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, options.max_concurrent_streams);
     add(NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1);
     if (options.allow_connect_protocol) add(NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1);
   } else {
@@ -106,6 +114,7 @@ H2Session::Impl::Impl(H2Session& session_of, Role role, const H2Options& given,
     CHECK(nghttp2_session_mem_send(session, &bytes) == static_cast<ssize_t>(kH2Preface.size()));
     preface_owed = true;
   }
+  settings_owed = server;
   submit_settings(session, options, server);
 }
 
@@ -137,12 +146,14 @@ void H2Session::Impl::attach(H2Stream& stream, int32_t id) {
   if (server) stream.ended_in_head_ = stream.tunnel_ = false;
   attached.push_back(stream);
   ++owner.streams_;
+  ++open;
 }
 
 void H2Session::Impl::detach(H2Stream& stream) {
   if (receiving == &stream) receiving = nullptr;
   if (found == &stream) found = nullptr;
   keep_dues(stream);
+  if (!stream.closed_) --open;
   stream.unlink();
   stream.id_ = 0;
   stream.fields_ = nullptr;

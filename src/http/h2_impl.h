@@ -10,7 +10,9 @@
 
 #include "base/intrusive_list.h"
 #include "http/h2_fields.h"
+#include "http/h2_frame_reader.h"
 #include "http/h2_memory.h"
+#include "http/h2_resets.h"
 #include "http/h2_session.h"
 
 namespace weir::http {
@@ -44,7 +46,14 @@ struct H2Session::Impl {
   /// GOAWAY with `code`; from now on nothing is read.
   void end_connection(H2Error code);
   /// The same because of what the peer does; feed() says so.
-  void end_for(ErrorCode code, const char* detail);
+  void end_for(ErrorCode code, const char* detail, H2Error reason = H2Error::kEnhanceYourCalm);
+
+  // ---- Before nghttp2 receives (h2_watch.cc).
+  void take(std::string_view bytes);
+  /// Server: take(), with a look at what nghttp2 is too lenient with.
+  void take_watched(std::string_view bytes);
+  bool deserves_look(const H2FrameHead& head);
+  void look_at(const H2FrameHead& head);
 
   // ---- Receiving (h2_receive.cc, h2_frames.cc).
   static int on_begin_frame(nghttp2_session*, const nghttp2_frame_hd* hd, void* self);
@@ -65,6 +74,7 @@ struct H2Session::Impl {
   void response_done(H2Stream& stream, bool ended);
   void message_ended(int32_t id, const HeaderList& trailers);
   void data_done(const nghttp2_frame& frame);
+  void settings_begin();
   void settings_done(const nghttp2_frame& frame);
   void ping_done(const nghttp2_frame& frame);
   void goaway_received(const nghttp2_frame& frame);
@@ -77,6 +87,8 @@ struct H2Session::Impl {
 
   // ---- Glitches (h2_frames.cc).
   void glitch();
+  /// At three quarters.
+  void warn();
   /// One of those that are due, or else a glitch.
   void spend(uint32_t& due);
   void forgive_one();
@@ -94,6 +106,10 @@ struct H2Session::Impl {
   void end_of_data(H2Stream& stream, uint32_t& flags);
   void append_body(H2Stream& stream, size_t size);
   void count_data(H2Stream& stream, size_t size);
+  /// Which frames on closed streams the client may still have under way.
+  void note_sent(const nghttp2_frame& frame);
+  /// Our first SETTINGS, with the limit that nghttp2 was not told.
+  void append_settings(std::string_view frame);
   /// END_STREAM is in a frame.
   void end_framed(H2Stream& stream);
   void after_framing(H2Stream& stream);
@@ -111,6 +127,16 @@ struct H2Session::Impl {
   base::IntrusiveList<H2Stream, H2AttachedTag> attached;
   base::IntrusiveList<H2Stream, H2AttachedTag> lost;  ///< By a pull(), to be told.
 
+  H2FrameReader reader{kH2Preface.size()};
+  H2Resets resets;                        ///< Ours.
+  std::pair<int32_t, int32_t> skipped{};  ///< Streams between these were never opened.
+  int32_t highest = 0;                    ///< Stream that the client has named in a HEADERS frame.
+  int32_t last_served = INT32_MAX;        ///< By our GOAWAY.
+  bool in_block = false;                  ///< CONTINUATION must come next.
+
+  uint32_t open = 0;              ///< Streams that count against the limit on concurrent ones.
+  int64_t widest = -1;            ///< Window of a stream, before the SETTINGS under way.
+  uint32_t initial_window = 0;    ///< The same.
   H2Stream* receiving = nullptr;  ///< Whose header block is under way.
   H2Stream* found = nullptr;      ///< By the last find(): the next one is often for it.
   uint32_t continuations = 0;     ///< Of the header block under way.
@@ -118,6 +144,7 @@ struct H2Session::Impl {
   int32_t reset_by_peer = 0;      ///< The stream of the last RST_STREAM.
   bool goaway_owed = false;       ///< on_goaway() is to be called.
   bool preface_owed = false;      ///< Client: not pulled yet.
+  bool settings_owed = false;     ///< Server: not pulled yet.
   bool settings_received = false;
   bool goaway_seen = false;
   bool warned = false;  ///< Of glitches: GOAWAY was sent.

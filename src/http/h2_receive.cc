@@ -31,7 +31,8 @@ int H2Session::Impl::on_begin_headers(nghttp2_session*, const nghttp2_frame* fra
 }
 
 int H2Session::Impl::open_stream(int32_t id) {
-  H2Stream* stream = handler.on_stream_open();
+  const bool room = open < options.max_concurrent_streams;
+  H2Stream* stream = room ? handler.on_stream_open() : nullptr;
   if (stream == nullptr) {
     glitch();
     // nghttp2 answers what fails here with INTERNAL_ERROR, unless there is a reset already.
@@ -146,6 +147,7 @@ int H2Session::Impl::on_stream_close(nghttp2_session*, int32_t id, uint32_t code
   if (stream == nullptr) return impl.verdict();
   if (stream->remote_ended_ && stream->end_framed_) {
     stream->closed_ = true;
+    --impl.open;
     impl.found = nullptr;
     impl.keep_dues(*stream);
     return impl.verdict();

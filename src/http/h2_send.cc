@@ -179,6 +179,7 @@ void H2Session::Impl::count_data(H2Stream& stream, size_t size) {
 
 int H2Session::Impl::on_frame_send(nghttp2_session*, const nghttp2_frame* frame, void* self) {
   Impl& impl = *static_cast<Impl*>(self);
+  if (impl.server) impl.note_sent(*frame);
   if (frame->hd.type != NGHTTP2_HEADERS) return 0;
   H2Stream* stream = impl.find(frame->hd.stream_id);
   if (stream == nullptr || is_interim(frame->headers)) return 0;
@@ -187,6 +188,16 @@ int H2Session::Impl::on_frame_send(nghttp2_session*, const nghttp2_frame* frame,
   impl.end_framed(*stream);
   impl.after_framing(*stream);
   return 0;
+}
+
+void H2Session::Impl::append_settings(std::string_view frame) {
+  constexpr size_t kValue = kFrameHead + sizeof(uint16_t);
+  const uint32_t limit = options.max_concurrent_streams;
+  const char told[] = {static_cast<char>(limit >> 24), static_cast<char>(limit >> 16),
+                       static_cast<char>(limit >> 8), static_cast<char>(limit)};
+  out->append(frame.substr(0, kValue), blocks, *out_account);
+  out->append({told, sizeof(told)}, blocks, *out_account);
+  out->append(frame.substr(kValue + sizeof(told)), blocks, *out_account);
 }
 
 void H2Session::Impl::end_framed(H2Stream& stream) {

@@ -20,18 +20,8 @@ Result<void> H2Session::feed(std::string_view bytes) {
   deliver();
   if (!impl.dead && !bytes.empty()) {
     feeding_ = true;
-    const ssize_t taken = nghttp2_session_mem_recv(
-        impl.session, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
+    impl.server ? impl.take_watched(bytes) : impl.take(bytes);
     feeding_ = false;
-    if (taken < 0 && !impl.dead) {
-      const bool flood =
-          taken == NGHTTP2_ERR_FLOODED || taken == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS;
-      impl.error = make_error(flood         ? ErrorCode::kHttp2Abuse
-                              : impl.server ? ErrorCode::kBadFraming
-                                            : ErrorCode::kUpstreamHttp2,
-                              nghttp2_strerror(static_cast<int>(taken)));
-      impl.end_connection(flood ? H2Error::kEnhanceYourCalm : H2Error::kProtocolError);
-    }
   }
   deliver();
   if (impl.error.code != ErrorCode::kInternal) return std::unexpected(impl.error);
@@ -59,8 +49,12 @@ bool H2Session::pull(base::BufferChain& out, base::Account& account, size_t limi
     const uint8_t* bytes = nullptr;
     const ssize_t n = nghttp2_session_mem_send(impl.session, &bytes);
     if (n <= 0) break;
-    out.append({reinterpret_cast<const char*>(bytes), static_cast<size_t>(n)}, impl.blocks,
-               account);
+    const std::string_view framed(reinterpret_cast<const char*>(bytes), static_cast<size_t>(n));
+    if (std::exchange(impl.settings_owed, false)) {
+      impl.append_settings(framed);
+    } else {
+      out.append(framed, impl.blocks, account);
+    }
   }
   impl.out = nullptr;
   ++impl.pulls;

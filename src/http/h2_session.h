@@ -55,10 +55,11 @@ inline bool is_cut_preface(std::string_view bytes) {
 }
 
 struct H2Options {
-  uint32_t max_concurrent_streams = 100;  ///< That the peer may open (server), or weir (client).
-  uint32_t stream_window = 65536;         ///< Bytes the peer may have under way on a stream.
-  uint32_t connection_window = 1048576;   ///< And on the connection; at least 65535.
-  uint32_t max_glitches = 1000;           ///< GOAWAY at 75 %, end at 100 %; 0: never.
+  /// That the peer may have open (server: more are refused one by one), or weir (client).
+  uint32_t max_concurrent_streams = 100;
+  uint32_t stream_window = 65536;        ///< Bytes the peer may have under way on a stream.
+  uint32_t connection_window = 1048576;  ///< And on the connection; at least 65535.
+  uint32_t max_glitches = 1000;          ///< GOAWAY at 75 %, end at 100 %; 0: never.
   HeadLimits head;
   std::string_view scheme = "http";    ///< Of the connection: what :scheme must agree with.
   bool allow_connect_protocol = true;  ///< Server: offer extended CONNECT (RFC 8441).

@@ -18,6 +18,7 @@ def head(stream=1, flags=END_HEADERS | END_STREAM, block=HEAD):
 
 
 OPEN = head(flags=END_HEADERS)
+RESET = frame_bytes(RST, 0, 1, b"\0\0\0\x08")
 
 
 def setting(identifier, value):
@@ -39,7 +40,15 @@ CONNECTION = {
     "5.1 window_update on an idle stream": (frame_bytes(WINDOW, 0, 1, b"\0\0\0\1"), PE),
     "5.1 continuation on an idle stream": (frame_bytes(CONT, END_HEADERS, 1, HEAD), PE),
     "5.1.1 even stream": (head(2), PE),
-    "5.1.1 stream number goes back": (head(5) + head(3), (PE, SC)),
+    "5.1.1 stream number goes back": (head(5) + head(3), PE),
+    "5.1 data on a reset stream": (OPEN + RESET + frame_bytes(DATA, 1, 1, b"x"), SC),
+    "5.1 headers on a reset stream": (OPEN + RESET + head(), SC),
+    "5.3.1 headers that depend on themselves": (
+        frame_bytes(HEADERS, END_HEADERS | END_STREAM | PRIO, 1, b"\0\0\0\1\xff" + HEAD), PE),
+    "5.3.1 priority that depends on itself": (
+        frame_bytes(PRIORITY, 0, 1, b"\0\0\0\1\xff"), PE),
+    "5.3.1 priority of an open stream that depends on itself": (
+        OPEN + frame_bytes(PRIORITY, 0, 1, b"\x80\0\0\1\xff"), PE),
     "6.1 data on stream 0": (frame_bytes(DATA, END_STREAM, 0, b"x"), PE),
     "6.1 padding longer than the frame": (
         OPEN + frame_bytes(DATA, PADDED | END_STREAM, 1, b"\x08abc"), PE),
@@ -84,10 +93,6 @@ CONNECTION = {
 STREAM = {
     "5.1 data on a half-closed stream": (head() + frame_bytes(DATA, END_STREAM, 1, b"x"), SC),
     "5.1 headers on a half-closed stream": (head() + head(), SC),
-    "5.1 data on a reset stream": (
-        OPEN + frame_bytes(RST, 0, 1, b"\0\0\0\x08") + frame_bytes(DATA, 1, 1, b"x"), SC),
-    "5.1 headers on a reset stream": (
-        OPEN + frame_bytes(RST, 0, 1, b"\0\0\0\x08") + head(), SC),
     "6.3 priority of another size": (OPEN + frame_bytes(PRIORITY, 0, 1, b"\x80\0\0\1"), FSE),
     "6.9 window_update of 0 on a stream": (OPEN + frame_bytes(WINDOW, 0, 1, b"\0\0\0\0"), PE),
     "6.9.1 stream window over 2^31-1": (
@@ -168,12 +173,35 @@ def test_conformance_stream_error(client, case):
         assert client.goaways and client.goaways[-1].error_code in (code, PE), client.goaways
         return
     message = client.message(1)
-    if frame_bytes(RST, 0, 1, b"\0\0\0\x08") in sent:
-        # What comes late on a stream that its sender has reset may be ignored.
-        assert message.reset in (None, code), message
-        return
     client.wait(lambda: message.ended or message.reset is not None, "an end of the stream")
     assert message.reset in (code, PE) or message.ended, message
+
+
+@pytest.mark.parametrize("late", [frame_bytes(DATA, END_STREAM, 1, b"x"), head(), OPEN],
+                         ids=["data", "headers", "headers without an end"])
+def test_conformance_frame_on_a_stream_that_both_have_ended(client, late):
+    """RFC 9113, 5.1: not even a late one."""
+    client.send(head())
+    assert client.read_response(1).body == b"ok"
+    client.send(late)
+    client.expect_goaway(STREAM_CLOSED)
+
+
+def test_conformance_late_frames_on_a_stream_that_the_server_reset(client):
+    """RFC 9113, 5.1: they were sent before the reset came, and are ignored."""
+    client.send(head(block=HEAD[:-1] + b"\0", flags=END_HEADERS))
+    client.wait(lambda: client.message(1).reset == PROTOCOL_ERROR, "a reset")
+    client.send(frame_bytes(DATA, 0, 1, b"x"), head(block=literal("x-sum", "1")), head(3))
+    assert client.read_response(3).body == b"ok"
+    assert not client.goaways
+
+
+def test_conformance_late_window_updates_and_resets_are_ignored(client):
+    client.send(head())
+    assert client.read_response(1).body == b"ok"
+    client.send(frame_bytes(WINDOW, 0, 1, b"\0\0\0\1"), RESET, head(3))
+    assert client.read_response(3).body == b"ok"
+    assert not client.goaways
 
 
 @pytest.mark.parametrize("sent", list(FINES.values()), ids=list(FINES))
