@@ -29,7 +29,8 @@ TEST(Errors, EveryCodeHasAWordOfItsOwnAndAHint) {
   std::set<std::string> words;
   for_each_code([&](ErrorCode, const ErrorInfo& info) {
     EXPECT_TRUE(words.insert(std::string(info.reason)).second) << info.reason;
-    EXPECT_EQ(info.reason.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_"), info.reason.npos);
+    EXPECT_EQ(info.reason.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_"),
+              info.reason.npos);
     EXPECT_TRUE(info.hint.ends_with('.')) << info.reason;
   });
 }
