@@ -14,6 +14,7 @@ namespace {
 constexpr size_t kFramePayload = 16384;
 // Answers to SETTINGS and PING that may wait for a socket that takes nothing.
 constexpr size_t kMaxWaitingAcks = 1000;
+constexpr uint64_t kNoRateLimit = 1'000'000'000;
 constexpr size_t kMaxSettings = 32;
 constexpr uint32_t kDefaultWindow = 65535;
 // Streams over the limit whose refusal the client has not read yet. nghttp2 ends the connection at
@@ -39,6 +40,9 @@ nghttp2_option* make_options(const H2Options& given) {
   nghttp2_option_set_max_settings(option, kMaxSettings);
   nghttp2_option_set_max_continuations(option, max_continuations(given));
   nghttp2_option_set_no_closed_streams(option, 1);
+  // Resets are ours to count: a client that cancels now and then, however long it stays, is
+  // welcome.
+  nghttp2_option_set_stream_reset_rate_limit(option, kNoRateLimit, kNoRateLimit);
   nghttp2_option_set_builtin_recv_extension_type(option, NGHTTP2_PRIORITY_UPDATE);
   // What weir adds to a head that was within its limits must not make it unsendable; and nghttp2
   // counts by the worst case of its encoding.

@@ -147,9 +147,10 @@ struct H2Session::Impl {
   bool settings_owed = false;     ///< Server: not pulled yet.
   bool settings_received = false;
   bool goaway_seen = false;
-  bool warned = false;  ///< Of glitches: GOAWAY was sent.
-  bool going = false;   ///< Client: shut_down() was called.
-  bool dead = false;    ///< Nothing is read any more.
+  uint32_t goaway_code = 0;  ///< Of the last GOAWAY that was framed.
+  bool warned = false;       ///< Of glitches: GOAWAY was sent.
+  bool going = false;        ///< Client: shut_down() was called.
+  bool dead = false;         ///< Nothing is read any more.
   H2Dues dues;
   Error error{};  ///< Why it is dead; kInternal if our own side called terminate().
 

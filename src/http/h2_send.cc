@@ -180,6 +180,7 @@ void H2Session::Impl::count_data(H2Stream& stream, size_t size) {
 int H2Session::Impl::on_frame_send(nghttp2_session*, const nghttp2_frame* frame, void* self) {
   Impl& impl = *static_cast<Impl*>(self);
   if (impl.server) impl.note_sent(*frame);
+  if (frame->hd.type == NGHTTP2_GOAWAY) impl.goaway_code = frame->goaway.error_code;
   if (frame->hd.type != NGHTTP2_HEADERS) return 0;
   H2Stream* stream = impl.find(frame->hd.stream_id);
   if (stream == nullptr || is_interim(frame->headers)) return 0;
@@ -213,9 +214,15 @@ void H2Session::Impl::after_framing(H2Stream& stream) {
 int H2Session::Impl::on_frame_not_send(nghttp2_session*, const nghttp2_frame* frame, int code,
                                        void* self) {
   Impl& impl = *static_cast<Impl*>(self);
-  if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat == NGHTTP2_HCAT_REQUEST) return 0;
-  if (code == NGHTTP2_ERR_SESSION_CLOSING) return 0;
-  if (H2Stream* stream = impl.find(frame->hd.stream_id)) {
+  if (frame->hd.type != NGHTTP2_HEADERS || code == NGHTTP2_ERR_SESSION_CLOSING) return 0;
+  if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
+    // nghttp2 never opened the stream, so that nobody else will tell.
+    H2Stream* lost = nullptr;
+    impl.attached.for_each([&](H2Stream& stream) {
+      if (stream.id_ == frame->hd.stream_id) lost = &stream;
+    });
+    if (lost != nullptr) impl.lose(*lost, H2Error::kInternalError);
+  } else if (H2Stream* stream = impl.find(frame->hd.stream_id)) {
     nghttp2_submit_rst_stream(impl.session, NGHTTP2_FLAG_NONE, stream->id_, NGHTTP2_INTERNAL_ERROR);
     impl.lose(*stream, H2Error::kInternalError);
   }

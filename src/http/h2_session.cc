@@ -110,6 +110,11 @@ bool H2Session::peer_allows_connect_protocol() const {
                                              NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1;
 }
 
+const char* H2Session::broken_rule() const {
+  return impl_->goaway_code == NGHTTP2_NO_ERROR ? nullptr
+                                                : nghttp2_http2_strerror(impl_->goaway_code);
+}
+
 bool H2Session::calmed() const { return impl_->warned; }
 
 void H2Session::glitch(uint32_t weight) {

@@ -223,6 +223,8 @@ class H2Session {
   /// for, windows opened byte by byte, refused and malformed streams, long CONTINUATION chains. One
   /// is forgiven for each request that was answered.
   uint32_t glitches() const { return glitches_; }
+  /// The name of the error for which the connection ended by our GOAWAY; null if it did not.
+  const char* broken_rule() const;
   /// They have come to 75 % of the allowance, and the peer was told.
   bool calmed() const;
   /// The user's own: what it saw of the peer weighs like `weight` of them.

@@ -112,6 +112,10 @@ void from_extended_connect(RequestHead& head) {
   if (head.protocol == kConnectProtocol) return;
   head.method = Method::kGet;
   head.method_text = "GET";
+  // The key belongs to HTTP/1's handshake: what a client sends of it here proves nothing.
+  head.headers.remove_if([](const Header& header) {
+    return header.id == HeaderId::kSecWebsocketKey || header.id == HeaderId::kSecWebsocketAccept;
+  });
 }
 
 RequestHead to_extended_connect(const RequestHead& head, base::Arena& arena) {

@@ -91,6 +91,11 @@ Result<bool> Attempt::joined(UpstreamStream& stream, bool ready) {
   return ready;
 }
 
+void Attempt::lease_again() {
+  stream_ = nullptr;
+  on_place();
+}
+
 void Attempt::on_place() {
   if (endpoint_) exchange_.on_lease(lease());
 }

@@ -31,6 +31,7 @@ class Attempt final : public upstream::PlaceWaiter {
   /// The connection, from on_connected() to the end of the attempt; else null.
   UpstreamStream* stream() const { return ready_ ? stream_ : nullptr; }
   void connected(UpstreamStream& stream);
+  void lease_again();
   void stream_changed(UpstreamStream& stream) { stream_ = &stream; }
   /// The connection has detached itself (response complete, or failed).
   void detached() { stream_ = nullptr; }

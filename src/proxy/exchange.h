@@ -82,6 +82,8 @@ class Exchange final : public base::ListLink<> {
 
   // ---- From the origin's codec, while it is leased.
   void on_connected(UpstreamStream& stream);
+  /// The connection that was waited for has no room: the same try leases another one.
+  void lease_again() { attempt_.lease_again(); }
   /// Still connecting, but another object will be the stream.
   void on_stream_changed(UpstreamStream& stream) { attempt_.stream_changed(stream); }
   void on_interim(const ResponseHead& head);

@@ -73,6 +73,7 @@ void H2Connection::read_some() {
       error_ = make_error(ErrorCode::kClientClosed, nullptr, Retry::kNo, in.error);
       return;
     }
+    read_at_ = worker_.loop().now();
     if (feed({buffer, in.bytes})) break;
     taken += in.bytes;
     room = Worker::kReadBuffer;

@@ -50,6 +50,8 @@ class H2Connection : public net::SocketHandler,
   void pump();
   void release_memory();
   bool dead() const { return dead_; }
+  /// When something last came; the turn's time.
+  TimePoint read_at() const { return read_at_; }
   /// Everything queued is with the kernel.
   bool sent_all() const { return out_.empty(); }
 
@@ -64,6 +66,7 @@ class H2Connection : public net::SocketHandler,
   void forgive();
 
   base::BufferChain out_;
+  TimePoint read_at_{};
   TimePoint forgiven_at_;
   bool pumping_ = false;
   bool blocked_ = false;  ///< The socket took less than it was given.

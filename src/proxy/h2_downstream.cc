@@ -141,6 +141,8 @@ void H2DownstreamConnection::end_connection() {
   } else if (session_.calmed()) {
     // At three quarters, with no stream under way that could be waited for.
     listener_.report(peer_, ErrorCode::kHttp2Abuse, "too many glitches");
+  } else if (const char* broken = session_.broken_rule()) {
+    listener_.report(peer_, ErrorCode::kBadFraming, broken);
   }
   linger();
 }
@@ -200,10 +202,14 @@ void H2DownstreamConnection::on_timer() {
       drain();
       break;
     case State::kGoing:
+      // Told already, and it does not take even that.
+      if (last_named_ && open_ == 0) return close();
       if (!last_named_) session_.shut_down(true);
       last_named_ = true;
+      worker_.loop().arm(timer_, kGoAwayGrace);
       break;
     case State::kOpening:
+      listener_.report(peer_, ErrorCode::kRequestTimeout, "no HTTP/2 preface and SETTINGS in time");
       terminate(http::H2Error::kEnhanceYourCalm);
       return linger();
     case State::kLinger:

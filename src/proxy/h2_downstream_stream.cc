@@ -47,7 +47,8 @@ void H2DownstreamStream::begin() {
   begun_ = true;
   connection_.touch(*exchange_);
   exchange_->on_request_head(connection_.worker().loop().clock().now());
-  if (ended_) exchange_->on_request_end(trailers_);
+  if (ended_) return exchange_->on_request_end(trailers_);
+  arm();
 }
 
 void H2DownstreamStream::on_bad_request(const Error& error) {
@@ -104,6 +105,7 @@ void H2DownstreamStream::send_interim(const ResponseHead& head) {
 
 void H2DownstreamStream::send_head(const ResponseHead& head, bool /*last*/) {
   const bool opens = head.body.kind == BodyFraming::Kind::kTunnel;
+  tunnel_open_ = opens;
   connection_.session().send_response(*this,
                                       opens ? http::to_connect_answer(head, h2_arena()) : head);
 }
@@ -119,9 +121,16 @@ void H2DownstreamStream::send_end(const HeaderList& trailers) {
   connection_.session().send_end(*this, trailers);
 }
 
+// What is queued may still borrow the worker's read buffer: it must never be framed later.
+void H2DownstreamStream::abort() {
+  aborted_ = true;
+  connection_.session().release(*this, http::H2Error::kInternalError);
+}
+
 void H2DownstreamStream::flush() {
   connection_.flush(*this);
-  if (!pending() || watched_) return;
+  // The two ends of a tunnel have a time-out of their own.
+  if (!pending() || watched_ || tunnel_open_) return;
   // One that blocks again soon after it drained is watched on, or a slow reader would begin anew
   // with every window.
   watched_ = true;

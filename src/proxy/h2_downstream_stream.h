@@ -46,7 +46,7 @@ class H2DownstreamStream final : public DownstreamStream,
   bool congested() const override { return pending(); }
   void pause_body() override;
   void resume_body() override;
-  void abort() override { aborted_ = true; }
+  void abort() override;
   net::Socket* raw_sink() override { return nullptr; }
   void await_drain() override {}
   void exchange_finished() override;
@@ -89,6 +89,7 @@ class H2DownstreamStream final : public DownstreamStream,
   bool begun_ = false;
   bool ended_ = false;  ///< The client's side of the stream.
   bool tunnel_ = false;
+  bool tunnel_open_ = false;
   bool paused_ = false;
   bool aborted_ = false;
   bool watched_ = false;  ///< The client did not take all: its reading is timed.

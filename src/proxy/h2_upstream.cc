@@ -26,18 +26,20 @@ http::H2Options options_of(const ClusterConfig& config) {
 
 }  // namespace
 
-H2UpstreamConnection::H2UpstreamConnection(Worker& worker, upstream::ConnectionPermit permit)
+H2UpstreamConnection::H2UpstreamConnection(Worker& worker, upstream::ConnectionPermit permit,
+                                           bool offered)
     : H2Connection(worker, kClient, options_of(permit->cluster().config()),
                    worker.process_account()),
       upstream::SharedConnection(std::move(permit)),
-      idle_timer_(net::timer_callback<&H2UpstreamConnection::on_idle>(this)) {
-  endpoint().offer(*this);
+      timer_(net::timer_callback<&H2UpstreamConnection::on_timer>(this)) {
+  if (offered) endpoint().offer(*this);
+  worker.loop().arm(timer_, endpoint().cluster().config().connect_timeout);
   worker.mutable_stats().upstream_connections_live.add();
 }
 
 Result<H2UpstreamConnection::Joined> H2UpstreamConnection::connect(
     Worker& worker, upstream::ConnectionPermit permit, Exchange& exchange) {
-  auto* connection = new H2UpstreamConnection(worker, std::move(permit));
+  auto* connection = new H2UpstreamConnection(worker, std::move(permit), true);
   const Result<void> started =
       Dial::start(connection->socket_, *connection, worker.loop(), connection->endpoint());
   if (!started) {
@@ -47,13 +49,11 @@ Result<H2UpstreamConnection::Joined> H2UpstreamConnection::connect(
   return connection->add(exchange);
 }
 
-H2UpstreamConnection::Joined H2UpstreamConnection::take_over(Worker& worker,
-                                                             upstream::ConnectionPermit permit,
-                                                             net::Socket& socket,
+H2UpstreamConnection::Joined H2UpstreamConnection::take_over(Worker& worker, Made made,
                                                              Exchange& exchange) {
-  auto* connection = new H2UpstreamConnection(worker, std::move(permit));
+  auto* connection = new H2UpstreamConnection(worker, std::move(made.permit), made.offered);
   connection->connected_ = true;
-  socket.hand_over(connection->socket_, *connection);
+  made.socket.hand_over(connection->socket_, *connection);
   connection->wake();
   return connection->add(exchange);
 }
@@ -66,7 +66,7 @@ H2UpstreamConnection::Joined H2UpstreamConnection::join(upstream::SharedConnecti
 H2UpstreamConnection::Joined H2UpstreamConnection::add(Exchange& exchange) {
   ++requests_;
   ++streams_;
-  idle_timer_.cancel();
+  if (state_ != State::kConnecting) timer_.cancel();
   void* memory = exchange.arena().allocate(sizeof(H2UpstreamStream));
   auto* stream = new (memory) H2UpstreamStream(*this, exchange);
   if (state_ == State::kConnecting) waiting_.push_back(*stream);
@@ -78,7 +78,7 @@ bool H2UpstreamConnection::has_room() const {
   if (config.pool.max_requests != 0 && requests_ >= config.pool.max_requests) return false;
   switch (state_) {
     case State::kConnecting:
-      return streams_ < config.http2.max_concurrent_streams;
+      return streams_ < std::min(config.http2.max_concurrent_streams, endpoint().max_streams());
     case State::kOpen:
       return streams_ < session_.max_streams();
     case State::kGoing:
@@ -121,23 +121,27 @@ bool H2UpstreamConnection::dial() {
 }
 
 void H2UpstreamConnection::on_settings() {
+  endpoint().set_max_streams(std::max(session_.max_streams(), 1U));
   if (state_ == State::kConnecting) {
     state_ = State::kOpen;
+    timer_.cancel();
     admit_waiting();
   }
   if (has_room()) endpoint().cluster().on_room();
 }
 
-// More may have waited than the origin takes: those go elsewhere, nothing was sent for them.
+// More may have waited than the origin takes: those lease again, nothing was sent for them.
 void H2UpstreamConnection::admit_waiting() {
   uint32_t admitted = 0;
   while (H2UpstreamStream* stream = waiting_.pop_front()) {
     touch(*stream->exchange());
-    if (++admitted > session_.max_streams()) {
-      stream->fail(make_error(ErrorCode::kUpstreamRefusedStream,
-                              "the connection takes no more streams", Retry::kUnsent));
-    } else {
+    if (++admitted <= session_.max_streams()) {
       stream->exchange()->on_connected(*stream);
+    } else if (session_.max_streams() > 0) {
+      stream->leave().lease_again();
+    } else {
+      stream->fail(make_error(ErrorCode::kUpstreamRefusedStream, "the origin takes no streams",
+                              Retry::kUnsent));
     }
   }
 }
@@ -188,8 +192,8 @@ void H2UpstreamConnection::settle() {
   if (streams_ > 0) return;
   const bool kept = endpoint().cluster().config().pool.max_idle > 0;
   if (kept && state_ == State::kOpen && has_room() && base::ListLink<>::linked()) {
-    if (!idle_timer_.armed()) {
-      worker_.loop().arm(idle_timer_, endpoint().cluster().config().pool.idle_timeout);
+    if (!timer_.armed()) {
+      worker_.loop().arm(timer_, endpoint().cluster().config().pool.idle_timeout);
     }
   } else {
     close();
@@ -208,8 +212,18 @@ void H2UpstreamConnection::retire_shared() {
   if (streams_ == 0) close();
 }
 
-void H2UpstreamConnection::on_idle() {
+void H2UpstreamConnection::on_timer() {
+  if (state_ == State::kConnecting) {
+    fail_all(make_error(ErrorCode::kConnectTimeout,
+                        connected_ ? "no SETTINGS of the origin came" : nullptr, Retry::kUnsent));
+    return close();
+  }
   if (streams_ == 0) close();
+}
+
+void H2UpstreamConnection::doubt(TimePoint sent) {
+  const Duration waited = worker_.loop().now() - sent;
+  if (read_at() <= sent && waited > endpoint().cluster().config().connect_timeout) go();
 }
 
 void H2UpstreamConnection::fail_all(const Error& error) {
@@ -229,7 +243,7 @@ void H2UpstreamConnection::close() {
     pump();
   }
   state_ = State::kClosed;
-  idle_timer_.cancel();
+  timer_.cancel();
   leave_cluster();
   socket_.close();
   release_memory();

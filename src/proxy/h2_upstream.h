@@ -31,9 +31,14 @@ class H2UpstreamConnection final : public H2Connection, public upstream::SharedC
   /// Begins to connect, with `exchange` as the first to wait.
   static Result<Joined> connect(Worker& worker, upstream::ConnectionPermit permit,
                                 Exchange& exchange);
-  /// `socket` is connected and ALPN has chosen HTTP/2. `exchange` waits for the SETTINGS.
-  static Joined take_over(Worker& worker, upstream::ConnectionPermit permit, net::Socket& socket,
-                          Exchange& exchange);
+  /// `socket` is connected and ALPN has chosen HTTP/2. `exchange` waits for the SETTINGS. Not
+  /// `offered`: made by rules that a reload has changed since, so nobody else joins.
+  struct Made {
+    upstream::ConnectionPermit permit;
+    net::Socket& socket;
+    bool offered;
+  };
+  static Joined take_over(Worker& worker, Made made, Exchange& exchange);
   /// Requires: has_room().
   static Joined join(upstream::SharedConnection& shared, Exchange& exchange);
 
@@ -43,6 +48,9 @@ class H2UpstreamConnection final : public H2Connection, public upstream::SharedC
   /// The stream has left, by whatever way.
   void left(H2UpstreamStream& stream);
   bool served_before() const { return requests_ > 1; }
+  /// A request that was sent at `sent` is given up: if nothing at all has come since, the
+  /// connection may be dead and takes no more.
+  void doubt(TimePoint sent);
 
   // net::SocketHandler
   void on_socket() override;
@@ -61,7 +69,7 @@ class H2UpstreamConnection final : public H2Connection, public upstream::SharedC
  private:
   enum class State : uint8_t { kConnecting, kOpen, kGoing, kClosed };
 
-  H2UpstreamConnection(Worker& worker, upstream::ConnectionPermit permit);
+  H2UpstreamConnection(Worker& worker, upstream::ConnectionPermit permit, bool offered);
   ~H2UpstreamConnection() override = default;
 
   Joined add(Exchange& exchange);
@@ -70,11 +78,11 @@ class H2UpstreamConnection final : public H2Connection, public upstream::SharedC
   void settle();
   void fail_all(const Error& error);
   void go();
-  void on_idle();
+  void on_timer();
   void close();
 
   Dial dial_;
-  net::Timer idle_timer_;
+  net::Timer timer_;  ///< connect_timeout while it opens, then idle_timeout.
   base::IntrusiveList<H2UpstreamStream> waiting_;
   base::IntrusiveList<H2UpstreamStream, DrainedTag> drained_;
   base::IntrusiveList<H2UpstreamStream, FailedTag> failed_;

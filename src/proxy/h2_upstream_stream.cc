@@ -38,6 +38,7 @@ void H2UpstreamStream::fail(const Error& error) {
 
 void H2UpstreamStream::send_head(const RequestHead& head) {
   tunnel_ = !head.protocol.empty();
+  sent_at_ = connection_.worker().loop().now();
   const bool extended = tunnel_ && head.protocol != http::kConnectProtocol;
   if (extended && !connection_.session().peer_allows_connect_protocol()) {
     refusal_ = make_error(ErrorCode::kUpstreamUpgrade, "the origin takes no extended CONNECT");
@@ -75,6 +76,7 @@ void H2UpstreamStream::resume_body() {
 
 void H2UpstreamStream::release() {
   if (exchange_ == nullptr) return;
+  if (id() != 0 && !head_done_) connection_.doubt(sent_at_);
   connection_.session().release(*this, http::H2Error::kCancel);
   detach();
 }

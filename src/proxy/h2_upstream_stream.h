@@ -3,6 +3,8 @@
 // from detach() on neither the connection nor its session knows it. One thread.
 #pragma once
 
+#include <weir/clock.h>
+
 #include "base/intrusive_list.h"
 #include "http/h2_session.h"
 #include "proxy/stream.h"
@@ -24,6 +26,8 @@ class H2UpstreamStream final : public UpstreamStream,
   H2UpstreamStream(H2UpstreamConnection& connection, Exchange& exchange);
 
   Exchange* exchange() const { return exchange_; }
+  /// Still waiting for the connection, and no longer: the exchange is free to lease elsewhere.
+  Exchange& leave() { return detach(); }
   /// From the loop: ends the attempt with `error`.
   void fail(const Error& error);
   /// Why send_head() could not be done.
@@ -63,6 +67,7 @@ class H2UpstreamStream final : public UpstreamStream,
   Exchange* exchange_;
   Error refusal_{ErrorCode::kCount};
   size_t owed_ = 0;  ///< Bytes received whose credit the origin has not got back.
+  TimePoint sent_at_{};
   uint32_t interims_ = 0;
   bool reused_ = false;
   bool paused_ = false;

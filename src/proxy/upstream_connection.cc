@@ -131,8 +131,9 @@ void UpstreamConnection::on_connecting() {
 void UpstreamConnection::become_http2() {
   endpoint().set_speaks_http2(true);
   Exchange& exchange = detach();
+  const bool current = transport() == endpoint().cluster().transport();
   const H2UpstreamConnection::Joined joined =
-      H2UpstreamConnection::take_over(worker_, take_permit(), socket_, exchange);
+      H2UpstreamConnection::take_over(worker_, {take_permit(), socket_, current}, exchange);
   exchange.on_stream_changed(*joined.stream);
   close();
 }

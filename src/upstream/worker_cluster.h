@@ -53,6 +53,9 @@ class WorkerEndpoint {
   /// The origin's last word on ALPN was HTTP/2: the next connection will be shared as well.
   bool speaks_http2() const { return speaks_http2_; }
   void set_speaks_http2(bool yes) { speaks_http2_ = yes; }
+  /// Streams that the origin was last seen to take on one connection.
+  std::uint32_t max_streams() const { return max_streams_; }
+  void set_max_streams(std::uint32_t streams) { max_streams_ = streams; }
   /// What TLS remembers of this endpoint, for resumption.
   net::TlsSessionCache& tls_sessions() { return tls_sessions_; }
 
@@ -68,6 +71,7 @@ class WorkerEndpoint {
   base::IntrusiveList<SharedConnection> shared_connections_;
   net::TlsSessionCache tls_sessions_;
   std::uint32_t users_ = 0;  ///< Permits that name it.
+  std::uint32_t max_streams_ = UINT32_MAX;
   bool speaks_http2_ = false;
   bool gone_ = false;  ///< The cluster has it no more.
 };
