@@ -28,6 +28,8 @@ Result<void> H2Session::feed(std::string_view bytes) {
   return {};
 }
 
+bool H2Session::undelivered() const { return !impl_->lost.empty(); }
+
 void H2Session::deliver() {
   Impl& impl = *impl_;
   while (H2Stream* stream = impl.lost.front()) {

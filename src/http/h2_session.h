@@ -173,6 +173,8 @@ class H2Session {
   /// What a pull() has found out that ends streams (on_reset()) waits for this or for the next
   /// feed(): nothing but on_drained() is called from within a pull().
   void deliver();
+  /// deliver() has something to tell.
+  bool undelivered() const;
   /// Whether feed() is on the stack: pull() must wait.
   bool feeding() const { return feeding_; }
   /// Appends frames to `out`, charged to `account`, until nothing more can be framed or `out` has

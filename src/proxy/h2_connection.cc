@@ -88,6 +88,7 @@ void H2Connection::flush(http::H2Stream& stream) {
     pumping_ = false;
   }
   session_.hold(stream);
+  if (session_.undelivered()) socket_.wake();
   if (blocked_ || !socket_.is_open()) return;
   if (out_.size() >= kSendNow && !pumping_) send_out();
   if (!out_.empty() || session_.wants_write()) socket_.wake();

@@ -222,8 +222,12 @@ void H2UpstreamConnection::on_timer() {
 }
 
 void H2UpstreamConnection::doubt(TimePoint sent) {
-  const Duration waited = worker_.loop().now() - sent;
-  if (read_at() <= sent && waited > endpoint().cluster().config().connect_timeout) go();
+  const ClusterConfig& config = endpoint().cluster().config();
+  Duration patience = config.connect_timeout;
+  if (config.response_timeout > Millis::zero()) {
+    patience = std::min<Duration>(patience, config.response_timeout);
+  }
+  if (read_at() <= sent && worker_.loop().now() - sent >= patience) go();
 }
 
 void H2UpstreamConnection::fail_all(const Error& error) {
