@@ -6,6 +6,7 @@
 // once loaded and may then be read by any thread.
 #pragma once
 
+#include <weir/limits_config.h>
 #include <weir/units.h>
 
 #include <cstdint>
@@ -394,6 +395,9 @@ struct Config {
   AccessLogConfig access_log;
   std::vector<Cidr> trusted_proxies;  // peers whose X-Forwarded-* and Forwarded are believed
   ShutdownConfig shutdown;
+  std::optional<IdentityConfig> identity;  // nullopt: requests belong to nobody in particular
+  TenantsConfig tenants;
+  std::vector<LimitConfig> limits;        // in the order of the file, names unique
   std::vector<ListenerConfig> listeners;  // in the order of the file, names unique
   std::vector<ClusterConfig> clusters;    // in the order of the file, names unique
   std::vector<RouteConfig> routes;        // in the order of the file, names unique

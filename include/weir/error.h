@@ -2,7 +2,7 @@
 // Errors are values. An Error answers three questions (after Pingora): what happened, whose fault
 // it is, and whether the request may be tried again. Everything that follows from them - status,
 // reason word, Proxy-Status token - is one table in src/base/error.cc. Trivially copyable; `detail`
-// must point at static storage.
+// must point at static storage, or at the arena of the exchange that ends with it.
 #pragma once
 
 #include <cstdint>
@@ -35,6 +35,7 @@ enum class ErrorCode : uint8_t {
   kTlsHandshake,
   kBadProxyHeader,
   kHttp2Abuse,
+  kBadIdentity,
   // What weir decides.
   kNoRoute,
   kMethodNotAllowed,
@@ -46,6 +47,10 @@ enum class ErrorCode : uint8_t {
   kConnectionLimit,
   kShuttingDown,
   kDeadlineExceeded,
+  kRateLimited,
+  kConcurrencyLimited,
+  kNodeRateLimited,
+  kNodeConcurrencyLimited,
   kInternal,
   // The origin (upstream's fault).
   kDnsFailure,
@@ -81,7 +86,7 @@ struct Error {
   Origin origin = Origin::kInternal;
   Retry retry = Retry::kNo;
   int sys = 0;                   ///< errno where one is known, else 0.
-  const char* detail = nullptr;  ///< Static text with what was found, or null.
+  const char* detail = nullptr;  ///< Text with what was found, or null.
 };
 
 /// What weir answers and reports for an error, fixed for each code.

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "http/header_id.h"
 
 namespace weir::policy {
 namespace {
@@ -234,6 +235,21 @@ void LimitHold::charge_cost(std::uint64_t cost, TimePoint now) {
   for (const Entry& entry : entries()) {
     if (!entry.rule->cost) continue;
     entry.limit->state().cost->charge_debt(entry.key, *entry.rule->cost, cost, now);
+  }
+}
+
+void LimitHold::charge_cost(const HeaderList& response, TimePoint now) {
+  if (!counts_cost_) return;
+  for (const Entry& entry : entries()) {
+    if (!entry.rule->cost) continue;
+    for (const Header& header : response) {
+      if (!http::iequals(header.name, entry.limit->cost_header())) continue;
+      std::uint64_t cost = 0;
+      const char* const end = header.value.data() + header.value.size();
+      const auto parsed = std::from_chars(header.value.data(), end, cost);
+      if (parsed.ec != std::errc() || parsed.ptr != end) continue;
+      entry.limit->state().cost->charge_debt(entry.key, *entry.rule->cost, cost, now);
+    }
   }
 }
 

@@ -80,6 +80,9 @@ class LimitHold final : private PlaceWaiter {
   /// Charges what a request turns out to have used, to the limits that count it.
   void charge_bytes(std::uint64_t bytes, TimePoint now);
   void charge_cost(std::uint64_t cost, TimePoint now);
+  /// The same, each limit by the header of the response that it names; what is no number costs
+  /// nothing.
+  void charge_cost(const HeaderList& response, TimePoint now);
   /// Whether a limit counts by the cost that the response tells in this header (any case).
   bool counts_cost() const { return counts_cost_; }
   /// Ends the wait and gives the places back; rates stay charged. Harmless when repeated.

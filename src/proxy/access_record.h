@@ -30,6 +30,9 @@ struct AccessRecord {
   std::string_view reason;  ///< Reason word (error_info) if weir decided, else empty.
   std::string_view detail;  ///< Static detail of the error, may be empty.
   std::string_view route;
+  std::string_view tenant;  ///< By the config's identity; empty: it has none.
+  std::string_view function;
+  std::string_view class_name;
   std::string_view cluster;
   std::string_view endpoint;  ///< Of the last attempt.
   uint32_t attempts = 0;

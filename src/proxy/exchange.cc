@@ -3,8 +3,10 @@
 //
 //   receive head       the client's codec parses, normalises and calls on_request_head()
 //   identify           who is it: client address, trust, request id, trace
-//   match route        host, path, method, conditions -> route
-//   run policies       what may end it here: refusals of weir itself, limits of the route
+//   match route        host, path, method, conditions -> route, and with it the owner: tenant,
+//                      function, class
+//   run policies       what may end it here: refusals of weir itself, limits of the route,
+//                      limits of the owner, where it may have to wait (exchange_limits.cc)
 //   choose cluster     direct answer, redirect, or a cluster that admits it
 //   buffer request     only where the route says so
 //   lease              endpoint and connection (attempt.cc)
@@ -136,7 +138,9 @@ Exchange::Next Exchange::match_route() {
   }
   route_ = match.route;
   route_index_ = match.index;
-  return Next::kContinue;
+  route_hold_.reset();
+  if (worker_.snapshot().policies == nullptr || owner_ != nullptr) return Next::kContinue;
+  return identify_owner() ? Next::kContinue : Next::kDone;
 }
 
 Exchange::Next Exchange::run_request_policies() {
@@ -149,7 +153,7 @@ Exchange::Next Exchange::run_request_policies() {
   }
   if (request_.method == Method::kPost) begin_grpc();
   if (grpc_ != nullptr || route_->timeout()) arm_deadline();
-  return Next::kContinue;
+  return owner_ == nullptr ? Next::kContinue : take_limits();
 }
 
 Exchange::Next Exchange::choose_cluster() {
@@ -238,6 +242,7 @@ Exchange::Next Exchange::finish() {
   backoff_timer_.cancel();
   deadline_timer_.cancel();
   record();
+  if (owner_ != nullptr) release_owner();
   if (tunnel_ != nullptr) close_tunnel();
   attempt_.end();
   retry_permit_.release();

@@ -31,9 +31,15 @@ namespace weir::net {
 class TlsSession;
 }
 
+namespace weir::policy {
+struct LimitVerdict;
+}
+
 namespace weir::proxy {
 
 struct GrpcCall;
+struct Owner;
+struct Policies;
 struct ProxyTold;
 struct Tunnel;
 class Worker;
@@ -100,6 +106,10 @@ class Exchange final : public base::ListLink<> {
   /// response_sink() is full: the stream is resumed when it drains.
   void await_response_sink();
 
+  // ---- From the limits.
+  /// A wait for a place is over, one way or the other.
+  void on_limits(const policy::LimitVerdict& verdict);
+
   // ---- From the attempt.
   /// A place for a connection was waited for: ready, still connecting, or refused.
   void on_lease(const Result<bool>& ready);
@@ -111,7 +121,11 @@ class Exchange final : public base::ListLink<> {
   void flush();
   /// A new snapshot is current: from now on this exchange holds its route alone.
   void keep_route(const std::shared_ptr<const route::Route>& route) { route_hold_ = route; }
+  /// The same for whom it belongs to. Requires: owner().
+  void keep_owner(std::shared_ptr<const Policies> policies);
   const route::Route* route() const { return route_; }
+  /// Null: the config has neither identity nor limits, or it is too early.
+  const Owner* owner() const { return owner_; }
   uint32_t route_index() const { return route_index_; }
   /// Requires: admitted to one.
   upstream::WorkerCluster& cluster() const { return *request_permit_; }
@@ -175,6 +189,15 @@ class Exchange final : public base::ListLink<> {
   void send_continue();
   Result<void> make_upstream_request();
   void start_response(const ResponseHead& head, bool last);
+
+  bool identify_owner();
+  Next take_limits();
+  void resume_admitted();
+  void refuse(const policy::LimitVerdict& verdict);
+  bool refused_by_limit() const;
+  void tell_limit(HeaderList& headers);
+  void charge_cost(const HeaderList& response);
+  void release_owner();
 
   bool admit_upgrade();
   /// A tunnel was asked for and there is no answer yet.
@@ -243,6 +266,7 @@ class Exchange final : public base::ListLink<> {
   HeaderList request_trailers_;
   Tunnel* tunnel_ = nullptr;  ///< From the acceptance of an upgrade or CONNECT on.
   GrpcCall* grpc_ = nullptr;  ///< Null but for a gRPC call.
+  Owner* owner_ = nullptr;    ///< In the arena; null where the config knows no owners.
 
   std::string_view client_ip_;
   std::string_view request_id_;

@@ -2,6 +2,7 @@
 // The one place where failures end: retry, local reply, cut-off answer or nothing, from what the
 // Error says and how far the exchange has come.
 #include "proxy/exchange.h"
+#include "proxy/owner.h"
 #include "proxy/worker.h"
 #include "proxy/worker_listener.h"
 #include "upstream/retry_policy.h"
@@ -49,6 +50,7 @@ void Exchange::fail(const Error& error) {
   if (finished() || failed_) return;
   if (error.origin == Origin::kUpstream && request_permit_) count_upstream_failure(error);
   attempt_.end();
+  if (owner_ != nullptr) owner_->end_wait();
   if (!response_started_ && retry(error)) return;
   failed_ = true;
   error_ = error;

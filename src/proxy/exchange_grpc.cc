@@ -187,10 +187,11 @@ void Exchange::reply_grpc(const Error& error, bool last) {
   const ErrorInfo& info = error_info(error.code);
   const std::string_view detail = error.detail != nullptr ? error.detail : "";
   grpc_->status = http::grpc_status(error.code);
-  ResponseHead head = local_head(200, 4, *this);
+  ResponseHead head = local_head(200, 7, *this);
   head.headers.push({"proxy-status", proxy_status(error, *this), HeaderId::kProxyStatus});
   head.headers.push({"content-type", content_type(request_.headers), HeaderId::kContentType});
   head.headers.push({"grpc-status", http::grpc_status_text(*grpc_->status), HeaderId::kGrpcStatus});
+  if (refused_by_limit()) tell_limit(head.headers);
   const std::string_view text =
       arena_.concat({info.reason, detail.empty() ? "" : ": ", detail, ". ", info.hint});
   head.headers.push({"grpc-message", http::grpc_message(text, arena_), HeaderId::kGrpcMessage});

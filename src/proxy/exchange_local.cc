@@ -7,6 +7,7 @@
 #include "http/header_id.h"
 #include "proxy/access_record.h"
 #include "proxy/exchange.h"
+#include "proxy/owner.h"
 #include "proxy/request_head.h"
 #include "proxy/response_head.h"
 #include "proxy/snapshot.h"
@@ -39,13 +40,17 @@ void Exchange::reply(const Error& error) {
     return advance();
   }
   if (speaks_grpc()) return reply_grpc(error, ends_connection(error.code));
-  ResponseHead head = local_head(info.status, 4, *this);
+  ResponseHead head = local_head(info.status, 6, *this);
   head.headers.push({"proxy-status", proxy_status(error, *this), HeaderId::kProxyStatus});
   if (info.status == 405) {
     head.headers.push(
         {"allow", allow_.empty() ? std::string_view("GET, HEAD") : allow_, HeaderId::kOther});
   }
-  if (info.status == 503) head.headers.push({"retry-after", "1", HeaderId::kRetryAfter});
+  if (refused_by_limit()) {
+    tell_limit(head.headers);
+  } else if (info.status == 503) {
+    head.headers.push({"retry-after", "1", HeaderId::kRetryAfter});
+  }
   const ErrorBody body = error_body(error, *this);
   head.headers.push({"content-type", body.content_type, HeaderId::kContentType});
   send_local(head, body.text, ends_connection(error.code));
@@ -214,6 +219,11 @@ void Exchange::write_log(int64_t total_us) {
     if (error_.detail != nullptr) record.detail = error_.detail;
   }
   if (route_ != nullptr) record.route = route_->name();
+  if (owner_ != nullptr) {
+    record.tenant = owner_->tenant.empty() ? owner_->bucket : owner_->tenant;
+    record.function = owner_->function;
+    record.class_name = owner_->class_name;
+  }
   if (request_permit_) record.cluster = cluster().name();
   record.endpoint = attempt_.endpoint_text();
   record.attempts = attempts_;

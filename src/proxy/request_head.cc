@@ -7,6 +7,7 @@
 #include "http/header_id.h"
 #include "net/tls_session.h"
 #include "proxy/exchange.h"
+#include "proxy/owner.h"
 #include "proxy/worker_listener.h"
 #include "route/rewrite.h"
 
@@ -17,8 +18,11 @@ namespace {
 // certificate, two of gRPC, and one to spare. Each costs eight instructions a request.
 constexpr size_t kAdded = 14;
 
-HeaderList copy_headers(const HeaderList& in, base::Arena& arena) {
-  HeaderList out(arena.array<Header>(in.size() + kAdded), in.size() + kAdded);
+// And two of an owner.
+constexpr size_t kAddedByOwner = 2;
+
+HeaderList copy_headers(const HeaderList& in, size_t added, base::Arena& arena) {
+  HeaderList out(arena.array<Header>(in.size() + added), in.size() + added);
   for (const Header& header : in) out.push(header);
   return out;
 }
@@ -67,6 +71,30 @@ void set_client_cert(HeaderList& headers, Exchange& exchange) {
   }
 }
 
+void remove_named(HeaderList& headers, std::string_view name) {
+  headers.remove_if([name](const Header& header) { return http::iequals(header.name, name); });
+}
+
+// What an origin reads there is weir's word; a stranger's own word for it does not pass an edge.
+void set_identity(HeaderList& headers, Exchange& exchange) {
+  const Owner& owner = *exchange.owner();
+  if (owner.policies == nullptr) return;
+  const Policies& policies = *owner.policies;
+  const bool edge = exchange.client().listener->config().profile == Profile::kEdge;
+  if (edge && !exchange.trusted_peer()) {
+    for (const std::string& name : policies.identity_headers) remove_named(headers, name);
+  }
+  // A retry may send them when the snapshot has gone: both are the arena's.
+  base::Arena& arena = exchange.arena();
+  const auto tell = [&](std::string_view name, std::string_view value) {
+    if (name.empty()) return;
+    remove_named(headers, name);
+    if (!value.empty()) headers.push({arena.copy(name), arena.copy(value), http::header_id(name)});
+  };
+  tell(policies.config.forward_tenant, owner.tenant);
+  tell(policies.config.forward_function, owner.function);
+}
+
 }  // namespace
 
 bool forwards_exhausted(const RequestHead& head) {
@@ -81,7 +109,8 @@ Result<void> make_upstream_head(Exchange& exchange, RequestHead& out) {
   const RequestHead& in = exchange.request();
   const route::Route& route = *exchange.route();
   out = in;
-  out.headers = copy_headers(in.headers, arena);
+  const size_t added = kAdded + (exchange.owner() != nullptr ? kAddedByOwner : 0);
+  out.headers = copy_headers(in.headers, added, arena);
   http::remove_hop_by_hop(out.headers);
   // Weir answers it itself, when it is ready for the body.
   remove(out.headers, HeaderId::kExpect);
@@ -93,6 +122,7 @@ Result<void> make_upstream_head(Exchange& exchange, RequestHead& out) {
   facts.trusted = exchange.trusted_peer();
   http::set_forwarded(out.headers, facts, arena);
   set_client_cert(out.headers, exchange);
+  if (exchange.owner() != nullptr) set_identity(out.headers, exchange);
   out.headers.push({"via", http::via_value(in.version), HeaderId::kVia});
   set(out.headers, {"x-request-id", exchange.request_id(), HeaderId::kXRequestId});
   if (exchange.trace_begun()) {

@@ -12,6 +12,7 @@
 
 #include "proxy/access_log.h"
 #include "proxy/listener.h"
+#include "proxy/policies.h"
 #include "route/table.h"
 #include "upstream/cluster_list.h"
 
@@ -22,6 +23,7 @@ struct Snapshot {
   std::shared_ptr<const Config> config;
   std::unique_ptr<const route::Table> routes;
   std::unique_ptr<const AccessLogFormat> access_log;      ///< Null if it is off.
+  std::shared_ptr<const Policies> policies;  ///< Null: neither identity nor limits.
   std::shared_ptr<const upstream::ClusterList> clusters;  ///< In the order of config->clusters.
   std::vector<ListenerUse> listeners;                     ///< In the order of config->listeners.
   /// Per route: indices into `clusters` of its target, in the target's order; empty for answers

@@ -38,6 +38,8 @@ struct ListenerStats {
 struct WorkerStats {
   /// Requests that weir answered or ended itself, by why.
   std::array<base::Counter, static_cast<size_t>(ErrorCode::kCount)> failures;
+  base::Counter tenants_missing;    ///< Requests whose tenant no rule of identity told.
+  base::Counter functions_missing;  ///< The same for functions.
   base::Counter spliced_bytes;
   base::Counter log_dropped;  ///< Access log lines that found the ring full.
   base::Gauge turn_max_us;    ///< The longest turn of the loop in the last 30 to 60 s.

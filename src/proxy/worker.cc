@@ -42,6 +42,7 @@ Worker::Worker(const Clock& clock, WorkerOptions options)
       exchange_memory_(sizeof(base::Block) + sizeof(Exchange), kFreeExchanges),
       h2_stream_memory_(sizeof(base::Block) + sizeof(H2DownstreamStream), kFreeExchanges),
       heartbeat_(net::timer_callback<&Worker::on_heartbeat>(this)) {
+  if (options_.office != nullptr) limits_.emplace(clock, options_);
   last_turn_ns_.store(clock.now().time_since_epoch().count(), std::memory_order_relaxed);
 }
 
@@ -78,6 +79,7 @@ void Worker::stop() {
 void Worker::adopt_now(std::shared_ptr<const Snapshot> snapshot) {
   detach_exchanges();
   clusters_.adopt(*snapshot->clusters);
+  adopt_limits(*snapshot);
   adopt_listeners(*snapshot);
   snapshot_ = std::move(snapshot);
 }
@@ -86,7 +88,23 @@ void Worker::adopt_now(std::shared_ptr<const Snapshot> snapshot) {
 // 100,000.
 void Worker::detach_exchanges() {
   exchanges_.for_each([this](Exchange& exchange) {
-    if (exchange.routed()) exchange.keep_route(snapshot_->routes->share(exchange.route_index()));
+    if (!exchange.routed()) return;
+    exchange.keep_route(snapshot_->routes->share(exchange.route_index()));
+    if (exchange.owner() != nullptr) exchange.keep_owner(snapshot_->policies);
+  });
+}
+
+void Worker::adopt_limits(const Snapshot& next) {
+  if (!limits_) return;
+  const auto& policies = next.policies;
+  // Who was admitted by what goes keeps it as long as he needs it.
+  const bool any = policies != nullptr && policies->limits != nullptr;
+  limits_->checks.adopt(any ? policies->limits : std::make_shared<const policy::LimitSet>());
+}
+
+void Worker::deliver(policy::PlaceLetter letter) {
+  loop_.post([this, taken = std::move(letter)]() mutable {
+    limits_->desk.deliver(std::move(taken), loop_.clock().now());
   });
 }
 

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/account.h"
@@ -22,6 +23,7 @@
 #include "http/date.h"
 #include "net/loop.h"
 #include "net/pipe_pool.h"
+#include "policy/limits.h"
 #include "proxy/stats.h"
 #include "upstream/worker_clusters.h"
 
@@ -39,6 +41,8 @@ struct WorkerOptions {
   uint32_t index = 0;
   uint64_t seed = 0;                    ///< For load balancing, jitter and ids.
   base::LogRing* access_log = nullptr;  ///< Outlives the worker; its one writer is this worker.
+  policy::PlaceOffice* office = nullptr;  ///< Between all workers, outlives them; null: no limits.
+  policy::KeySecret limit_secret{};       ///< That of the policy::LimitRegistry.
 };
 
 class Worker {
@@ -61,6 +65,8 @@ class Worker {
   void drain(Done empty);
   /// Ends run(): what is still open is reset.
   void stop();
+  /// A letter of the office for this worker's desk. Requires: an office.
+  void deliver(policy::PlaceLetter letter);
 
   /// When the loop last turned (steady clock, ns): the control loop's proof of life. A loop that
   /// has nothing to do still turns each 500 ms.
@@ -81,6 +87,8 @@ class Worker {
   uint32_t index() const { return options_.index; }
   bool draining() const { return draining_; }
   const Snapshot& snapshot() const { return *snapshot_; }
+  /// Null without an office.
+  policy::WorkerLimits* limits() { return limits_ ? &limits_->checks : nullptr; }
   /// The worker's view of a cluster of snapshot(), by its place there; a permit keeps it alive.
   upstream::WorkerCluster& cluster(uint32_t cluster_index) { return clusters_[cluster_index]; }
 
@@ -109,7 +117,16 @@ class Worker {
   /// Then the others get their turn.
   static constexpr Duration kHandshakesATurn = std::chrono::milliseconds(3);
 
+  struct Limits {
+    Limits(const Clock& clock, const WorkerOptions& options)
+        : desk(*options.office, options.index),
+          checks(clock, desk, options.index, options.limit_secret) {}
+    policy::PlaceDesk desk;
+    policy::WorkerLimits checks;
+  };
+
   void adopt_now(std::shared_ptr<const Snapshot> snapshot);
+  void adopt_limits(const Snapshot& next);
   void adopt_listeners(const Snapshot& next);
   void detach_exchanges();
   void sweep_listeners();
@@ -133,6 +150,7 @@ class Worker {
   std::unique_ptr<char[]> log_buffer_;
   std::shared_ptr<const Snapshot> snapshot_;
   upstream::WorkerClusters clusters_;
+  std::optional<Limits> limits_;  ///< Where there is an office.
   std::vector<std::unique_ptr<WorkerListener>> listeners_;  ///< Of the snapshot, and leaving ones.
   base::BlockPool exchange_memory_;
   base::BlockPool h2_stream_memory_;

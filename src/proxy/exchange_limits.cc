@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+// Identity and limits of an exchange: who it belongs to, whether his limits let it pass, and what
+// it gives back. To configs without them this costs the test of a null pointer.
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <new>
+
+#include "http/header_id.h"
+#include "net/tls_session.h"
+#include "proxy/exchange.h"
+#include "proxy/owner.h"
+#include "proxy/snapshot.h"
+#include "proxy/worker.h"
+#include "proxy/worker_listener.h"
+
+namespace weir::proxy {
+namespace {
+
+using Outcome = policy::LimitVerdict::Outcome;
+using Cause = policy::LimitVerdict::Cause;
+
+// What a request holds while it waits, its body apart: the exchange and the first block of its
+// arena.
+constexpr uint64_t kHeldByHead = sizeof(Exchange) + 4096;
+
+ErrorCode code_of(const policy::LimitVerdict& verdict) {
+  const bool node = verdict.status() == 503;
+  if (verdict.cause == Cause::kRate) {
+    return node ? ErrorCode::kNodeRateLimited : ErrorCode::kRateLimited;
+  }
+  return node ? ErrorCode::kNodeConcurrencyLimited : ErrorCode::kConcurrencyLimited;
+}
+
+std::string_view words_of(Cause cause) {
+  switch (cause) {
+    case Cause::kQueueFull:
+      return ", its queue is full";
+    case Cause::kQueueDelay:
+      return ", waited too long";
+    case Cause::kRate:
+    case Cause::kConcurrency:
+      break;
+  }
+  return {};
+}
+
+}  // namespace
+
+// ---- The owner.
+
+Owner::Owner(Exchange& of, const Policies& by)
+    : exchange(of),
+      policies(&by),
+      hold(*this),
+      wait_timer(net::timer_callback<&Owner::on_wait_over>(this)) {}
+
+void Owner::on_limits(const policy::LimitVerdict& verdict) { exchange.on_limits(verdict); }
+
+void Owner::on_wait_over() { exchange.on_limits(hold.expire()); }
+
+void Owner::end_wait() {
+  wait_timer.cancel();
+  if (hold.waiting()) hold.release();
+}
+
+void Owner::detach(base::Arena& arena, std::shared_ptr<const Policies> until_sent) {
+  if (kept) return;
+  tenant = arena.copy(tenant);
+  bucket = arena.copy(bucket);
+  function = arena.copy(function);
+  class_name = arena.copy(class_name);
+  kept = std::move(until_sent);
+  policies = kept.get();
+}
+
+// ---- Identity.
+
+bool Exchange::identify_owner() {
+  const Policies& policies = *worker_.snapshot().policies;
+  route::IdentityFacts facts{request_, trusted_peer_, route_->name()};
+  if (policies.reads_certificate && client_.tls != nullptr && client_.tls->peer_verified()) {
+    facts.client_subject = arena_.copy(client_.tls->peer_subject());
+    const auto names = client_.tls->peer_names();
+    if (!names.empty()) facts.client_san = arena_.copy(names.front());
+  }
+  const Result<route::Identity> identity = policies.identity.identify(facts);
+  if (!identity) {
+    fail(make_error(ErrorCode::kBadIdentity, identity.error().detail));
+    return false;
+  }
+  owner_ = new (arena_.allocate(sizeof(Owner))) Owner(*this, policies);
+  const auto standing = policies.tenants.standing(identity->tenant, identity->class_name);
+  owner_->tenant = identity->tenant;
+  owner_->bucket = standing.bucket.empty() ? policy::Tenants::kUnknown : standing.bucket;
+  owner_->function = identity->function;
+  owner_->class_name = standing.of->name;
+  owner_->weight = standing.of->weight;
+  WorkerStats& stats = worker_.mutable_stats();
+  if (identity->tenant.empty() && !policies.config.tenant.empty()) stats.tenants_missing.add();
+  if (identity->function.empty() && !policies.config.function.empty()) {
+    stats.functions_missing.add();
+  }
+  return true;
+}
+
+void Exchange::keep_owner(std::shared_ptr<const Policies> policies) {
+  const bool head_made = upstream_request_.headers.size() != 0;
+  owner_->detach(arena_, head_made ? nullptr : std::move(policies));
+}
+
+// ---- Limits.
+
+Exchange::Next Exchange::take_limits() {
+  policy::WorkerLimits* const limits = worker_.limits();
+  if (owner_->admitted || limits == nullptr || owner_->policies->limits == nullptr) {
+    return Next::kContinue;
+  }
+  policy::LimitFacts facts;
+  facts.tenant = owner_->bucket;
+  facts.function = owner_->function;
+  facts.class_name = owner_->class_name;
+  facts.weight = owner_->weight;
+  facts.route = route_->name();
+  facts.listener = client_.listener->config().name;
+  if (!client_.peer->is_unix) facts.client_ip = client_.peer->ip;
+  facts.headers = &request_.headers;
+  // What comes with the head; then the client is paused.
+  const uint64_t body = request_.body.kind == BodyFraming::Kind::kNone ? 0 : Worker::kReadBuffer;
+  facts.held_bytes = kHeldByHead + body;
+  const policy::LimitVerdict verdict = limits->check(facts, owner_->hold, arena_);
+  switch (verdict.outcome) {
+    case Outcome::kPass:
+      owner_->admitted = true;
+      return Next::kContinue;
+    case Outcome::kWait:
+      worker_.loop().arm_at(owner_->wait_timer, owner_->hold.deadline());
+      return Next::kWait;
+    case Outcome::kRefuse:
+      break;
+  }
+  refuse(verdict);
+  return Next::kDone;
+}
+
+void Exchange::on_limits(const policy::LimitVerdict& verdict) {
+  owner_->wait_timer.cancel();
+  if (verdict.outcome == Outcome::kRefuse) {
+    refuse(verdict);
+  } else {
+    owner_->admitted = true;
+    resume_admitted();
+  }
+  flush();
+}
+
+// The places of clusters and routes are those of the snapshot: if another came meanwhile, its
+// routes decide.
+void Exchange::resume_admitted() {
+  step_ = route_hold_ ? Step::kMatchRoute : Step::kChooseCluster;
+  advance();
+}
+
+void Exchange::refuse(const policy::LimitVerdict& verdict) {
+  owner_->refusal = verdict;
+  const std::string_view detail =
+      arena_.concat({"limit ", verdict.limit->name(), " by ", verdict.limit->scope(),
+                     words_of(verdict.cause), std::string_view("\0", 1)});
+  fail(make_error(code_of(verdict), detail.data()));
+}
+
+bool Exchange::refused_by_limit() const {
+  return owner_ != nullptr && owner_->refusal.limit != nullptr && failed_;
+}
+
+// draft-ietf-httpapi-ratelimit-headers, and Retry-After (RFC 9110, 10.2.3).
+void Exchange::tell_limit(HeaderList& headers) {
+  const policy::LimitVerdict& verdict = owner_->refusal;
+  std::array<char, 20> digits;
+  const auto end =
+      std::to_chars(digits.data(), digits.data() + digits.size(), verdict.retry_after_s()).ptr;
+  headers.push({"retry-after", arena_.copy({digits.data(), end}), HeaderId::kRetryAfter});
+  if (verdict.cause != Cause::kRate && verdict.cause != Cause::kConcurrency) return;
+  headers.push(
+      {"ratelimit-policy", policy::rate_limit_policy_field(verdict, arena_), HeaderId::kOther});
+  headers.push({"ratelimit", policy::rate_limit_field(verdict, arena_), HeaderId::kOther});
+}
+
+void Exchange::charge_cost(const HeaderList& response) {
+  owner_->hold.charge_cost(response, worker_.loop().now());
+}
+
+// All that was held goes back here, whatever has ended the exchange.
+void Exchange::release_owner() {
+  owner_->hold.charge_bytes(bytes_received_ + bytes_sent_, worker_.loop().now());
+  owner_->~Owner();
+  owner_ = nullptr;
+}
+
+}  // namespace weir::proxy

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whom an exchange belongs to, and what it holds of his limits: in the exchange's arena, and only
+// where the config has identity or limits. The code is in exchange_limits.cc.
+// Lifetime: from the matched route to the end of the exchange, which destroys it; with it goes all
+// that was held. One thread.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "net/timer_wheel.h"
+#include "policy/limits.h"
+#include "proxy/policies.h"
+
+namespace weir::proxy {
+
+class Exchange;
+
+struct Owner final : policy::LimitObserver {
+  Owner(Exchange& of, const Policies& by);
+  Owner(const Owner&) = delete;
+  Owner& operator=(const Owner&) = delete;
+  ~Owner() = default;
+
+  void on_limits(const policy::LimitVerdict& verdict) override;
+  void on_wait_over();
+  void end_wait();
+  /// The snapshot goes: what points into it becomes the arena's, and the policies are kept only for
+  /// a head that is yet to be made.
+  void detach(base::Arena& arena, std::shared_ptr<const Policies> until_sent);
+
+  Exchange& exchange;
+  const Policies* policies;  ///< Of the snapshot that it was identified by.
+  std::shared_ptr<const Policies> kept;
+  std::string_view tenant;  ///< As identified; empty: no rule yielded one.
+  std::string_view bucket;  ///< The name that it is counted by.
+  std::string_view function;
+  std::string_view class_name;
+  uint32_t weight = 1;  ///< Of the class.
+  policy::LimitHold hold;
+  net::Timer wait_timer;
+  policy::LimitVerdict refusal;  ///< limit is null: it was not refused.
+  bool admitted = false;
+};
+
+}  // namespace weir::proxy
