@@ -171,34 +171,6 @@ CodecPtr<ForwardKeys> forward_section() {
   });
 }
 
-// A name that is believed from nobody never comes.
-void warn_untrusted(Reader& reader, NodeId id, Config& config) {
-  if (!config.identity) return;
-  const NodeId trusted = reader.find(id, "trusted_proxies");
-  const bool any = trusted != Document::kNone &&
-                   reader.document().first_child(trusted) != Document::kNone;
-  const bool unix_only = !config.listeners.empty() &&
-                         std::ranges::all_of(config.listeners, [](const ListenerConfig& listener) {
-                           return listener.address.kind == Address::Kind::kUnix;
-                         });
-  if (any || unix_only) return;
-  const NodeId identity = reader.find(id, "identity");
-  const Reader::Step step(reader, "identity");
-  for (const std::string_view part : {"tenant", "function", "class"}) {
-    const NodeId list = reader.find(identity, part);
-    if (list == Document::kNone || reader.document().kind(list) != NodeKind::kList) continue;
-    const Reader::Step inside(reader, part);
-    for (NodeId rule = reader.document().first_child(list); rule != Document::kNone;
-         rule = reader.document().next(rule)) {
-      const NodeId header = reader.find(rule, "header");
-      if (header == Document::kNone) continue;
-      reader.warning(header,
-                     {"no peer is trusted, so this header is never believed over TCP",
-                      "add trusted_proxies: [10.0.0.0/8], the networks of those who set it"});
-    }
-  }
-}
-
 }  // namespace
 
 CodecPtr<IdentityConfig> identity_section() {
@@ -222,10 +194,6 @@ CodecPtr<IdentityConfig> identity_section() {
         c.forward_function = std::move(keys.forward.function);
       });
   return codec;
-}
-
-void check_identity(Reader& reader, NodeId id, Config& config) {
-  warn_untrusted(reader, id, config);
 }
 
 // ---- Tenants.

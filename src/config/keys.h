@@ -17,6 +17,12 @@ CodecPtr<ShutdownConfig> shutdown_section();
 CodecPtr<ListenerConfig> listener_section();
 CodecPtr<ListenerTlsConfig> listener_tls_section();
 
+CodecPtr<IdentityConfig> identity_section();
+CodecPtr<TenantsConfig> tenants_section();
+CodecPtr<LimitConfig> limit_section();
+// What identity, tenants and limits must make of each other.
+void check_identity(Reader& reader, NodeId id, Config& config);
+
 CodecPtr<ClusterConfig> cluster_section();
 CodecPtr<ClusterTlsConfig> cluster_tls_section();
 // The list under `endpoints`, which is also the whole of an endpoints file.

@@ -180,7 +180,9 @@ class NamedMapCodec : public Codec<std::vector<S>> {
       }
       S& object = values.emplace_back();
       object.name = parsed ? *parsed : std::string(text);
-      object.location = reader.document().location(name);
+      if constexpr (requires { object.location; }) {
+        object.location = reader.document().location(name);
+      }
       item_->read(reader, value, object);
     }
   }

@@ -174,6 +174,14 @@ CodecPtr<Config> config_section() {
           key("trusted_proxies", &S::trusted_proxies, list_of(cidr()),
               "Peers whose X-Forwarded-*, Forwarded and PROXY header are believed."),
           key("shutdown", &S::shutdown, shutdown_section(), "How weir ends."),
+          key("identity", &S::identity, optional(identity_section()),
+              "Who a request belongs to; left out, nobody is asked.", KeyUse::kAlternative),
+          key("tenants", &S::tenants, tenants_section(), "Who is known, and in which class."),
+          key("limits", &S::limits,
+              section_list<LimitConfig>(
+                  limit_section(), [](const auto& l) -> std::string_view { return l.name; },
+                  "name"),
+              "What requests may use; all that match must let a request pass."),
           key("listeners", &S::listeners, named_map(listener_section(), parse_name),
               "Where weir accepts connections, by name; at least one."),
           key("clusters", &S::clusters, named_map(cluster_section(), parse_name),
@@ -184,7 +192,10 @@ CodecPtr<Config> config_section() {
                   "name"),
               "What happens to which request; the most specific match wins."),
       },
-      check_proxy_protocol);
+      [](Reader& reader, NodeId id, Config& config) {
+        check_proxy_protocol(reader, id, config);
+        check_identity(reader, id, config);
+      });
   return table;
 }
 
