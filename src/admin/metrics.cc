@@ -92,6 +92,26 @@ void add_failures(const Totals& totals, Samples& out) {
   }
 }
 
+void add_missing(const Totals& totals, Samples& out) {
+  if (!totals.identifies) return;
+  out.add(totals.tenants_missing, {{"part", "tenant"}});
+  out.add(totals.functions_missing, {{"part", "function"}});
+}
+
+void add_limits(const Totals& totals, Samples& out) {
+  for (const LimitTotals& limit : totals.limits) {
+    const auto add = [&](const char* result, uint64_t count) {
+      out.add(count, {{"limit", limit.name}, {"result", result}});
+    };
+    add("passed", limit.passed);
+    add("refused_rate", limit.refused_rate);
+    add("refused_concurrency", limit.refused_concurrency);
+    add("waited", limit.waited);
+    add("refused_wait", limit.refused_wait);
+    add("dry_run", limit.dry_run);
+  }
+}
+
 bool add_process(Metric metric, const Totals& t, Samples& out) {
   switch (metric) {
     case Metric::kBuildInfo:
@@ -147,6 +167,12 @@ bool add_process(Metric metric, const Totals& t, Samples& out) {
       return true;
     case Metric::kSpliced:
       out.add(t.spliced_bytes);
+      return true;
+    case Metric::kIdentityMissing:
+      add_missing(t, out);
+      return true;
+    case Metric::kLimitDecisions:
+      add_limits(t, out);
       return true;
     default:
       return false;

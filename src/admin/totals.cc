@@ -77,6 +77,8 @@ void add_worker(Totals& out, const WorkerReading& worker, int64_t now_ns) {
                          stats.downstream_connections_live.value(),
                          stats.upstream_connections_live.value()});
   add_all(out.failures, stats.failures);
+  out.tenants_missing += stats.tenants_missing.value();
+  out.functions_missing += stats.functions_missing.value();
   out.spliced_bytes += stats.spliced_bytes.value();
   out.log_lines_dropped += stats.log_dropped.value();
 }
@@ -90,6 +92,23 @@ std::vector<ClusterTotals> cluster_totals(const Process& process, const proxy::S
     // Both are in the order of the config in force.
     if (index >= snapshot.clusters->size()) continue;
     for (const auto& stats : (*snapshot.clusters)[index]->stats()) add_stats(totals, *stats);
+  }
+  return out;
+}
+
+std::vector<LimitTotals> limit_totals(const policy::LimitSet& limits) {
+  std::vector<LimitTotals> out;
+  for (const policy::Limit& limit : limits.limits()) {
+    LimitTotals& totals = out.emplace_back();
+    totals.name = limit.name();
+    for (const policy::LimitStats& stats : limit.state().stats) {
+      totals.passed += stats.passed.value();
+      totals.refused_rate += stats.refused_rate.value();
+      totals.refused_concurrency += stats.refused_concurrency.value();
+      totals.waited += stats.waited.value();
+      totals.refused_wait += stats.refused_wait.value();
+      totals.dry_run += stats.dry_run.value();
+    }
   }
   return out;
 }
@@ -131,6 +150,10 @@ Totals collect(const Process& process) {
     out.listeners.push_back(listener_totals(use, process.clock().wall()));
   }
   out.clusters = cluster_totals(process, *snapshot);
+  out.identifies = snapshot->policies != nullptr;
+  if (out.identifies && snapshot->policies->limits) {
+    out.limits = limit_totals(*snapshot->policies->limits);
+  }
   return out;
 }
 

@@ -62,6 +62,17 @@ struct ListenerTotals {
   std::vector<CertificateTotals> certificates;
 };
 
+/// One limit, over all workers.
+struct LimitTotals {
+  std::string name;
+  uint64_t passed = 0;
+  uint64_t refused_rate = 0;
+  uint64_t refused_concurrency = 0;
+  uint64_t waited = 0;
+  uint64_t refused_wait = 0;
+  uint64_t dry_run = 0;
+};
+
 struct WorkerTotals {
   uint32_t index = 0;
   double turn_age_seconds = 0;  ///< Since its loop last turned.
@@ -131,8 +142,12 @@ struct Totals {
   std::vector<ListenerTotals> listeners;
   std::vector<WorkerTotals> workers;
   std::vector<ClusterTotals> clusters;
+  std::vector<LimitTotals> limits;
   std::array<uint64_t, static_cast<size_t>(ErrorCode::kCount)> failures{};
   uint64_t spliced_bytes = 0;
+  bool identifies = false;  ///< The config has identity or limits.
+  uint64_t tenants_missing = 0;
+  uint64_t functions_missing = 0;
   uint64_t log_lines_dropped = 0;
 
   int64_t accounted_bytes() const;

@@ -24,7 +24,7 @@ std::unique_ptr<const proxy::AccessLogFormat> compile_access_log(const AccessLog
 // Loads and leaves in `out` what the validators compiled on the way: compiling is how they check.
 config::LoadResult load(const std::string& path,
                         const std::shared_ptr<net::TlsTicketKeys>& ticket_keys, Compiled& out) {
-  const std::array<config::Validator, 3> validators{
+  const std::array<config::Validator, 4> validators{
       [&](const Config& config, config::Diagnostics& diagnostics) {
         out.routes = route::Table::compile(config.routes, diagnostics);
       },
@@ -33,6 +33,9 @@ config::LoadResult load(const std::string& path,
       },
       [&](const Config& config, config::Diagnostics& diagnostics) {
         if (ticket_keys) out.tls = build_tls(config, ticket_keys, diagnostics);
+      },
+      [&](const Config& config, config::Diagnostics& diagnostics) {
+        out.policies = proxy::compile_policies(config, diagnostics);
       }};
   config::LoadOptions options;
   options.validators = validators;

@@ -18,6 +18,7 @@
 #include "config/diagnostics.h"
 #include "config/load.h"
 #include "proxy/access_log.h"
+#include "proxy/policies.h"
 #include "route/table.h"
 
 namespace weir::app {
@@ -26,6 +27,7 @@ struct Compiled {
   std::shared_ptr<const Config> config;
   std::unique_ptr<const route::Table> routes;
   std::unique_ptr<const proxy::AccessLogFormat> access_log;  ///< Null if it is off.
+  std::unique_ptr<proxy::Policies> policies;                 ///< As in proxy::Snapshot.
   std::vector<std::vector<uint32_t>> route_clusters;         ///< As in proxy::Snapshot.
   TlsContexts tls;                                           ///< Empty if its files were not read.
   std::vector<config::Diagnostic> warnings;
@@ -33,7 +35,8 @@ struct Compiled {
 
 using CompileResult = std::expected<Compiled, std::vector<config::Diagnostic>>;
 
-/// `ticket_keys`: of the process. Null: files of TLS settings are left alone.
+/// `ticket_keys`: of the process. Null: files of TLS settings are left alone. Limits are checked but
+/// not compiled: they need a proxy::compile_limits() with the process's registry.
 CompileResult compile_file(const std::string& path,
                            const std::shared_ptr<net::TlsTicketKeys>& ticket_keys);
 

@@ -20,6 +20,7 @@ std::expected<void, std::string> Publisher::publish(Compiled compiled, Done done
   next->config = std::move(compiled.config);
   next->routes = std::move(compiled.routes);
   next->access_log = std::move(compiled.access_log);
+  next->policies = std::move(compiled.policies);
   next->route_clusters = std::move(compiled.route_clusters);
   next->clusters = parts_.clusters.apply(next->config->clusters, compiled.tls.clusters);
   for (size_t i = 0; i < set->size(); ++i) {

@@ -68,6 +68,9 @@ Reloader::Prepared Reloader::prepare(const Config& before) const {
   Prepared out{compile_file(path_, parts_.ticket_keys), {}, {}, {}};
   if (!out.compiled) return out;
   const Config& after = *out.compiled->config;
+  if (out.compiled->policies) {
+    proxy::compile_limits(after, parts_.limits, *out.compiled->policies);
+  }
   out.changes = config::diff(before, after);
   if (same_sink(before.access_log, after.access_log)) return out;
   auto file = LogFile::open(after.access_log);

@@ -31,6 +31,7 @@ class Reloader {
     Publisher& publisher;
     LogThread& log_thread;
     std::shared_ptr<net::TlsTicketKeys> ticket_keys;
+    policy::LimitRegistry& limits;
   };
   Reloader(Parts parts, std::string path) : parts_(std::move(parts)), path_(std::move(path)) {}
   Reloader(const Reloader&) = delete;

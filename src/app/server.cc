@@ -75,14 +75,18 @@ std::expected<void, std::string> Server::start(Compiled compiled) {
   auto log_file = LogFile::open(config.access_log);
   if (!log_file) return std::unexpected(std::move(log_file.error()));
   log_thread_ = std::make_unique<LogThread>(count, std::move(*log_file));
+  limits_ = std::make_unique<LimitOffice>(clock_, workers_, count);
+  policy::LimitRegistry& registry = limits_->registry();
+  if (compiled.policies) proxy::compile_limits(config, registry, *compiled.policies);
   for (uint32_t i = 0; i < count; ++i) {
     workers_.push_back(std::make_unique<proxy::Worker>(
-        clock_, proxy::WorkerOptions{i, random_seed(), log_thread_->ring(i)}));
+        clock_, proxy::WorkerOptions{i, random_seed(), log_thread_->ring(i), limits_.get(),
+                                    registry.secret()}));
   }
   publisher_ = std::make_unique<Publisher>(
       Publisher::Parts{loop_, config_thread_, *listeners_, clusters_, workers_});
   reloader_ = std::make_unique<Reloader>(
-      Reloader::Parts{loop_, config_thread_, *publisher_, *log_thread_, ticket_keys_},
+      Reloader::Parts{loop_, config_thread_, *publisher_, *log_thread_, ticket_keys_, registry},
       config_path_);
   if (auto done = publisher_->publish(std::move(compiled), [this] { on_adopted(); }); !done) {
     return done;

@@ -20,6 +20,7 @@
 #include "admin/server.h"
 #include "app/admin_sockets.h"
 #include "app/config_thread.h"
+#include "app/limit_office.h"
 #include "app/listeners.h"
 #include "app/log_thread.h"
 #include "app/publisher.h"
@@ -85,6 +86,7 @@ class Server final : public admin::Process {
   AdminSockets admin_sockets_;
   std::unique_ptr<Listeners> listeners_;
   std::unique_ptr<LogThread> log_thread_;
+  std::unique_ptr<LimitOffice> limits_;
   std::vector<std::unique_ptr<proxy::Worker>> workers_;
   std::vector<Thread> threads_;
   std::unique_ptr<Publisher> publisher_;

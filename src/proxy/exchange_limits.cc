@@ -37,7 +37,7 @@ std::string_view words_of(Cause cause) {
     case Cause::kQueueFull:
       return ", its queue is full";
     case Cause::kQueueDelay:
-      return ", waited too long";
+      return ", waited in vain";
     case Cause::kRate:
     case Cause::kConcurrency:
       break;

@@ -65,7 +65,7 @@ class Worker {
   void drain(Done empty);
   /// Ends run(): what is still open is reset.
   void stop();
-  /// A letter of the office for this worker's desk. Requires: an office.
+  /// A letter of the office for this worker's desk. Requires: an office. Any thread.
   void deliver(policy::PlaceLetter letter);
 
   /// When the loop last turned (steady clock, ns): the control loop's proof of life. A loop that

@@ -18,6 +18,27 @@ const std::string kReference = WEIR_CONF_DIR "/reference.yaml";
 
 // The reference without a single key that has a default.
 constexpr std::string_view kBare = R"yaml(
+identity:
+  tenant:
+    - header: x-tenant-id
+    - host_regex: '^([a-z0-9-]+)\.example\.com$'
+    - client_cert: san
+    - value: anonymous
+  function: [{path_regex: '^/functions/([^/]+)'}, {route: true}]
+  class: [{header: x-tenant-class}]
+tenants: {classes: {gold: {}}}
+limits:
+  - name: per-tenant
+    requests: {rate: 200/s}
+    bandwidth: {rate: 10MiB/s}
+    cost: {rate: 6000/m}
+    cost_header: x-cost
+    concurrency: {max: 64}
+    classes: {gold: {requests: {rate: 1000/s}}}
+  - name: per-address
+    key: [client_ip]
+    requests: {rate: 50/s}
+    overrides: {10.0.0.1: {requests: {rate: 1000/s}}}
 listeners:
   edge: {address: 0.0.0.0:8080}
   edge-tls: {address: 0.0.0.0:8443, tls: {certificates: [{cert: edge.pem, key: edge.key}]}}
@@ -65,7 +86,8 @@ std::set<std::pair<std::string, std::string>> documented_keys() {
     if (text.starts_with("- ")) text.erase(0, 2);
     const std::size_t end = text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_");
     const bool is_key = end != 0 && end != std::string::npos && text[end] == ':' &&
-                        (!is_comment || text == "endpoints_file: orders.endpoints.yaml");
+                        (!is_comment || text == "endpoints_file: orders.endpoints.yaml" ||
+                         text == "overrides_file: addresses.limits.yaml");
     if (is_key) {
       found.emplace(text.substr(0, end), std::exchange(comment, {}));
     } else if (is_comment) {
