@@ -133,9 +133,9 @@ struct LimitConfig {
   // `overrides_file` is read at load into `overrides`; YAML has one of the two.
   std::vector<LimitOverride> overrides;
   std::string overrides_file;
-  bool dry_run = false;                  // counts, refuses nobody
-  std::uint32_t max_keys = 1'000'000;    // memory: 72 bytes each, taken as keys come
-  std::uint32_t ipv6_prefix = 64;        // bits of an IPv6 client address that count
+  bool dry_run = false;                // counts, refuses nobody
+  std::uint32_t max_keys = 1'000'000;  // memory: 72 bytes each, taken as keys come
+  std::uint32_t ipv6_prefix = 64;      // bits of an IPv6 client address that count
 };
 
 }  // namespace weir

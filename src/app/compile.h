@@ -35,8 +35,8 @@ struct Compiled {
 
 using CompileResult = std::expected<Compiled, std::vector<config::Diagnostic>>;
 
-/// `ticket_keys`: of the process. Null: files of TLS settings are left alone. Limits are checked but
-/// not compiled: they need a proxy::compile_limits() with the process's registry.
+/// `ticket_keys`: of the process. Null: files of TLS settings are left alone. Limits are checked
+/// but not compiled: they need a proxy::compile_limits() with the process's registry.
 CompileResult compile_file(const std::string& path,
                            const std::shared_ptr<net::TlsTicketKeys>& ticket_keys);
 

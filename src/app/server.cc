@@ -81,7 +81,7 @@ std::expected<void, std::string> Server::start(Compiled compiled) {
   for (uint32_t i = 0; i < count; ++i) {
     workers_.push_back(std::make_unique<proxy::Worker>(
         clock_, proxy::WorkerOptions{i, random_seed(), log_thread_->ring(i), limits_.get(),
-                                    registry.secret()}));
+                                     registry.secret()}));
   }
   publisher_ = std::make_unique<Publisher>(
       Publisher::Parts{loop_, config_thread_, *listeners_, clusters_, workers_});

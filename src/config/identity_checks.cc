@@ -17,8 +17,8 @@ namespace {
 void warn_untrusted(Reader& reader, NodeId id, Config& config) {
   if (!config.identity) return;
   const NodeId trusted = reader.find(id, "trusted_proxies");
-  const bool any = trusted != Document::kNone &&
-                   reader.document().first_child(trusted) != Document::kNone;
+  const bool any =
+      trusted != Document::kNone && reader.document().first_child(trusted) != Document::kNone;
   const bool unix_only = !config.listeners.empty() &&
                          std::ranges::all_of(config.listeners, [](const ListenerConfig& listener) {
                            return listener.address.kind == Address::Kind::kUnix;
@@ -40,7 +40,6 @@ void warn_untrusted(Reader& reader, NodeId id, Config& config) {
     }
   }
 }
-
 
 using Names = std::vector<std::string_view>;
 

@@ -118,7 +118,8 @@ void from_keys(Reader& reader, NodeId id, RuleKeys&& keys, IdentityRule& rule) {
   if (keys.route) {
     rule.kind = Kind::kRoute;
   } else if (keys.client_cert) {
-    rule.kind = *keys.client_cert == CertificatePart::kSan ? Kind::kClientSan : Kind::kClientSubject;
+    rule.kind =
+        *keys.client_cert == CertificatePart::kSan ? Kind::kClientSan : Kind::kClientSubject;
   } else if (!keys.header.empty()) {
     rule = {Kind::kHeader, std::move(keys.header)};
   } else if (!keys.host_regex.empty()) {
@@ -177,7 +178,8 @@ CodecPtr<IdentityConfig> identity_section() {
   using S = IdentityKeys;
   static const auto codec = via<IdentityConfig, S>(
       section<S>({
-          key("tenant", &S::tenant, rules(), "Who the request belongs to: the first rule that knows."),
+          key("tenant", &S::tenant, rules(),
+              "Who the request belongs to: the first rule that knows."),
           key("function", &S::function, rules(), "What is called."),
           key("class", &S::class_name, rules(),
               "The tenant's class; where no rule knows it, tenants says it."),
@@ -265,8 +267,7 @@ CodecPtr<TenantsConfig> tenants_section() {
   static const auto table = section<S>({
       key("classes", &S::classes, named_map(class_section(), parse_name),
           "Kinds of tenants, by name."),
-      key("members", &S::members, std::make_shared<const MembersCodec>(),
-          "Who is in which class."),
+      key("members", &S::members, std::make_shared<const MembersCodec>(), "Who is in which class."),
       key("default_class", &S::default_class, word_or("null", name()),
           "The class of whoever is not listed; null for one of weight 1."),
       key("open", &S::open, boolean(),

@@ -45,7 +45,8 @@ ScalarPtr<Pace> pace(Unit unit) {
   spec.type = {"rate", example};
   spec.parse = [unit, example](const std::string& text) -> Parsed<Pace> {
     const std::size_t slash = text.rfind('/');
-    const std::string_view per = std::string_view(text).substr(std::min(slash, text.size() - 1) + 1);
+    const std::string_view per =
+        std::string_view(text).substr(std::min(slash, text.size() - 1) + 1);
     const auto window = std::ranges::find(kWindows, per, [](const auto& w) { return w.first; });
     const std::string_view number = std::string_view(text).substr(0, slash);
     const auto amount = parse_amount(number, unit);
@@ -54,8 +55,9 @@ ScalarPtr<Pace> pace(Unit unit) {
           Finding{"not a rate", "write an amount a second, minute or hour: " + example});
     }
     if (*amount > 0 && *amount <= kMaxAmount) return Pace{*amount, window->second};
-    return std::unexpected(Finding{"out of range", "write at least 1; to refuse all, a direct "
-                                                   "answer on a route says why"});
+    return std::unexpected(Finding{"out of range",
+                                   "write at least 1; to refuse all, a direct "
+                                   "answer on a route says why"});
   };
   spec.format = [unit](const Pace& value) {
     const auto window =
@@ -80,9 +82,8 @@ std::uint64_t burst_of(const Pace& rate) {
 
 CodecPtr<RateConfig> rate_section(Unit unit) {
   using S = RateKeys;
-  const ScalarPtr<std::uint64_t> burst = unit == Unit::kBytes
-                                             ? size(Zero::kRefused, 1, kMaxAmount)
-                                             : count<std::uint64_t>(1, kMaxAmount);
+  const ScalarPtr<std::uint64_t> burst = unit == Unit::kBytes ? size(Zero::kRefused, 1, kMaxAmount)
+                                                              : count<std::uint64_t>(1, kMaxAmount);
   return via<RateConfig, S>(
       section<S>({
           key("rate", &S::rate, pace(unit), "How much flows in.", KeyUse::kRequired),
@@ -287,9 +288,9 @@ void read_overrides_file(Reader& reader, NodeId id, LimitConfig& limit) {
   const ReadContext& context = reader.context();
   auto content = context.read_file(limit.overrides_file);
   if (!content) {
-    return reader.error(reader.find(id, "overrides_file"),
-                        {"cannot be read: " + content.error(),
-                         "relative paths start at the folder of this file"});
+    return reader.error(
+        reader.find(id, "overrides_file"),
+        {"cannot be read: " + content.error(), "relative paths start at the folder of this file"});
   }
   const std::uint32_t file =
       context.diagnostics.add_source(limit.overrides_file, std::move(*content));
@@ -306,7 +307,8 @@ CodecPtr<LimitMatch> match_keys() {
   using S = LimitMatch;
   return section<S>({
       key("routes", &S::routes, list_of(name(), Repeats::kRefused), "Routes; none is all."),
-      key("listeners", &S::listeners, list_of(name(), Repeats::kRefused), "Listeners; none is all."),
+      key("listeners", &S::listeners, list_of(name(), Repeats::kRefused),
+          "Listeners; none is all."),
       key("classes", &S::classes, list_of(name(), Repeats::kRefused), "Classes; none is all."),
   });
 }
@@ -402,10 +404,8 @@ std::vector<KeyPtr<LimitKeys>> limit_rows() {
 
 CodecPtr<LimitConfig> limit_section() {
   static const auto codec = via<LimitConfig, LimitKeys>(
-      section<LimitKeys>(limit_rows(),
-                         [](Reader& reader, NodeId id, LimitKeys& keys) {
-                           check_limit(reader, id, keys);
-                         }),
+      section<LimitKeys>(limit_rows(), [](Reader& reader, NodeId id,
+                                          LimitKeys& keys) { check_limit(reader, id, keys); }),
       [](const LimitConfig& limit) {
         const LimitAmounts& amounts = limit.amounts;
         return LimitKeys{limit, amounts.requests, amounts.bandwidth, amounts.cost,

@@ -33,14 +33,12 @@ Policies::Policies(const IdentityConfig& identity_config, const TenantsConfig& t
   }
 }
 
-std::unique_ptr<Policies> compile_policies(const Config& config,
-                                           config::Diagnostics& diagnostics) {
+std::unique_ptr<Policies> compile_policies(const Config& config, config::Diagnostics& diagnostics) {
   if (!config.identity && config.limits.empty()) return nullptr;
-  // Names that do not exist have been reported; Tenants relies on them.
-  if (diagnostics.errors() != 0) return nullptr;
   const IdentityConfig identity = config.identity.value_or(IdentityConfig{});
   auto rules = route::IdentityRules::compile(identity, diagnostics);
-  if (!rules) return nullptr;
+  // Names that do not exist have been reported; Tenants relies on them.
+  if (!rules || diagnostics.errors() != 0) return nullptr;
   return std::make_unique<Policies>(identity, config.tenants, std::move(*rules));
 }
 

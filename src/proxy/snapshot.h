@@ -23,7 +23,7 @@ struct Snapshot {
   std::shared_ptr<const Config> config;
   std::unique_ptr<const route::Table> routes;
   std::unique_ptr<const AccessLogFormat> access_log;      ///< Null if it is off.
-  std::shared_ptr<const Policies> policies;  ///< Null: neither identity nor limits.
+  std::shared_ptr<const Policies> policies;               ///< Null: neither identity nor limits.
   std::shared_ptr<const upstream::ClusterList> clusters;  ///< In the order of config->clusters.
   std::vector<ListenerUse> listeners;                     ///< In the order of config->listeners.
   /// Per route: indices into `clusters` of its target, in the target's order; empty for answers

@@ -39,8 +39,8 @@ struct AccessRecord;
 
 struct WorkerOptions {
   uint32_t index = 0;
-  uint64_t seed = 0;                    ///< For load balancing, jitter and ids.
-  base::LogRing* access_log = nullptr;  ///< Outlives the worker; its one writer is this worker.
+  uint64_t seed = 0;                      ///< For load balancing, jitter and ids.
+  base::LogRing* access_log = nullptr;    ///< Outlives the worker; its one writer is this worker.
   policy::PlaceOffice* office = nullptr;  ///< Between all workers, outlives them; null: no limits.
   policy::KeySecret limit_secret{};       ///< That of the policy::LimitRegistry.
 };
@@ -150,7 +150,7 @@ class Worker {
   std::unique_ptr<char[]> log_buffer_;
   std::shared_ptr<const Snapshot> snapshot_;
   upstream::WorkerClusters clusters_;
-  std::optional<Limits> limits_;  ///< Where there is an office.
+  std::optional<Limits> limits_;                            ///< Where there is an office.
   std::vector<std::unique_ptr<WorkerListener>> listeners_;  ///< Of the snapshot, and leaving ones.
   base::BlockPool exchange_memory_;
   base::BlockPool h2_stream_memory_;

@@ -18,6 +18,7 @@ const std::string kReference = WEIR_CONF_DIR "/reference.yaml";
 
 // The reference without a single key that has a default.
 constexpr std::string_view kBare = R"yaml(
+trusted_proxies: [10.0.0.0/8]
 identity:
   tenant:
     - header: x-tenant-id

@@ -124,7 +124,9 @@ Wire Origin::accept() {
 ProxyTest::ProxyTest()
     : control_(clock_),
       resolver_(control_),
-      clusters_(control_, resolver_, upstream::AutoLimits::from_descriptors(1024)) {}
+      clusters_(control_, resolver_, upstream::AutoLimits::from_descriptors(1024)) {
+  office_.worker = &worker_;
+}
 
 ProxyTest::~ProxyTest() {
   stop();
@@ -149,6 +151,10 @@ void ProxyTest::serve(const std::string& routes_and_clusters, const std::string&
   snapshot->routes = route::Table::compile(config->routes, diagnostics);
   ASSERT_NE(snapshot->routes, nullptr)
       << config::render(diagnostics.take_sorted(), config::ReportFormat::kText);
+  if (auto policies = compile_policies(*config, diagnostics)) {
+    compile_limits(*config, limits_, *policies);
+    snapshot->policies = std::move(policies);
+  }
   snapshot->clusters = clusters_.apply(config->clusters);
   snapshot->route_clusters = resolve_route_clusters(*config);
   AccessLogConfig log;
@@ -161,7 +167,8 @@ void ProxyTest::serve(const std::string& routes_and_clusters, const std::string&
     listener_->max_connections = 1024;
     listener_->stats.push_back(std::make_unique<ListenerStats>());
     port_ = listener_->address.port = port_of(listener_->fds[0]);
-    worker_ = std::make_unique<Worker>(clock_, WorkerOptions{0, 1, &ring_});
+    worker_ =
+        std::make_unique<Worker>(clock_, WorkerOptions{0, 1, &ring_, &office_, limits_.secret()});
     thread_ = std::thread([this] { worker_->run(); });
   }
   snapshot->listeners.push_back({listener_, config->listeners[0]});

@@ -77,7 +77,18 @@ class ProxyTest : public ::testing::Test {
   std::string cluster_yaml(const Origin& origin, const std::string& more = "");
 
  private:
+  /// Of one worker: its letters are to itself.
+  struct Office final : policy::PlaceOffice {
+    uint32_t workers() const override { return 1; }
+    void post(uint32_t, policy::PlaceLetter letter) override {
+      (*worker)->deliver(std::move(letter));
+    }
+    std::unique_ptr<Worker>* worker = nullptr;
+  };
+
   SystemClock clock_;
+  Office office_;
+  policy::LimitRegistry limits_{office_, clock_, {1, 2}};
   net::Loop control_;
   net::Resolver resolver_;
   upstream::ClusterManager clusters_;
