@@ -34,6 +34,9 @@ AccessRecord full_record() {
   r.detail = "nobody listens there";
   r.route = "shop";
   r.cluster = "blue";
+  r.tenant = "acme";
+  r.function = "resize";
+  r.class_name = "gold";
   r.endpoint = "10.0.0.1:80";
   r.attempts = 3;
   r.grpc_status = 14;
