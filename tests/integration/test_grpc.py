@@ -234,7 +234,8 @@ def test_grpc_unavailable_in_trailers_is_not_retried(lab):
 # ---- Time.
 def test_grpc_deadline_is_passed_on_and_shrinks(call, service):
     call.unary("Unary", b"", timeout=5)
-    assert 0 < service.deadlines[0] <= 5
+    # gRPC rounds a time-out up to what it can write, and reads it against its own clock.
+    assert 0 < service.deadlines[0] <= 5.1
 
 
 def test_grpc_deadline_that_passes_ends_the_call_at_the_server(call, service):
