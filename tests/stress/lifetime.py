@@ -3,6 +3,10 @@
 exchanges, many at a time against one gateway. It enumerates the bugs of ownership that no single
 test thinks of; under ASan every use after free and every leak is a failure.
 
+With hops in between, HTTP/2 is walked over too: the client's HTTP/1 becomes HTTP/2 in the first
+gateway, stays it in the second and becomes HTTP/1 again in the last, so that all four pairings end
+at every event.
+
 WEIR_STRESS=full, and any run under ASan, walks it once more with every sending cut in two."""
 import os
 import threading
@@ -72,19 +76,31 @@ class Reloads(threading.Thread):
         assert self.codes and not any(self.codes), self.codes
 
 
+def hop(lab, after):
+    """A gateway in front of `after` that speaks HTTP/2 to it."""
+    host, port = after.address()
+    return lab.gateway({
+        "listeners": {"main": {"address": "127.0.0.1:0"}}, "workers": 2,
+        "clusters": {"next": {"endpoints": [{"address": f"{host}:{port}"}], "protocol": "http2"}},
+        "routes": [{"name": "all", "target": {"cluster": "next"}, "retry": {"num_retries": 0}}]})
+
+
 def renamed(config, turn):
     routes = [{**route, "name": f"{route['name']}-{turn}"} for route in config["routes"]]
     return {**config, "routes": routes}
 
 
-@pytest.mark.parametrize("pool, reloading", [({"max_idle": 64}, False), ({"max_idle": 0}, False),
-                                             ({"max_idle": 64}, True)],
-                         ids=["pooled", "unpooled", "reloading"])
-def test_lifetime_whatever_ends_whenever_nothing_is_left(lab, pool, reloading):
+@pytest.mark.parametrize("pool, reloading, hops", [
+    ({"max_idle": 64}, False, 0), ({"max_idle": 0}, False, 0), ({"max_idle": 64}, True, 0),
+    ({"max_idle": 64}, False, 2)], ids=["pooled", "unpooled", "reloading", "http2"])
+def test_lifetime_whatever_ends_whenever_nothing_is_left(lab, pool, reloading, hops):
     lanes = [lab.keep(Lane(number)) for number in range(LANES)]
     base = config(lanes, pool)
     gateway = lab.gateway(base)
-    address = gateway.address()
+    gateways = [gateway]
+    for _ in range(hops):
+        gateways.append(hop(lab, gateways[-1]))
+    address = gateways[-1].address()
     cases = list(all_cases())
     faults = []
     threads = [threading.Thread(target=run_lane, args=(lane, address, cases[n::LANES], faults))
@@ -105,6 +121,7 @@ def test_lifetime_whatever_ends_whenever_nothing_is_left(lab, pool, reloading):
     # A request whose client sent FIN waits for its answer, maybe on a connection not yet accepted.
     for lane in lanes:
         lane.close()
-    eventually(lambda: gateway.metric("weir_worker_exchanges") == 0, "no exchange is alive")
-    eventually(lambda: gateway.metric("weir_memory_accounted_bytes") == 0, "no block is held")
+    for each in gateways:
+        eventually(lambda: each.metric("weir_worker_exchanges") == 0, "no exchange is alive")
+        eventually(lambda: each.metric("weir_memory_accounted_bytes") == 0, "no block is held")
     print(f"{len(cases)} cases")
