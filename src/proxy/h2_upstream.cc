@@ -66,7 +66,7 @@ H2UpstreamConnection::Joined H2UpstreamConnection::join(upstream::SharedConnecti
 H2UpstreamConnection::Joined H2UpstreamConnection::add(Exchange& exchange) {
   ++requests_;
   ++streams_;
-  if (state_ != State::kConnecting) timer_.cancel();
+  if (state_ != State::kConnecting && !probing_) timer_.cancel();
   void* memory = exchange.arena().allocate(sizeof(H2UpstreamStream));
   auto* stream = new (memory) H2UpstreamStream(*this, exchange);
   if (state_ == State::kConnecting) waiting_.push_back(*stream);
@@ -218,16 +218,31 @@ void H2UpstreamConnection::on_timer() {
                         connected_ ? "no SETTINGS of the origin came" : nullptr, Retry::kUnsent));
     return close();
   }
+  if (probing_) return on_probe_over();
   if (streams_ == 0) close();
 }
 
 void H2UpstreamConnection::doubt(TimePoint sent) {
+  const TimePoint now = worker_.loop().now();
+  if (probing_ || state_ != State::kOpen || read_at() > sent || now - sent < patience()) return;
+  probing_ = true;
+  probed_at_ = now;
+  session_.ping();
+  worker_.loop().arm(timer_, patience());
+  wake();
+}
+
+// As long as a connection or an answer may take.
+Duration H2UpstreamConnection::patience() const {
   const ClusterConfig& config = endpoint().cluster().config();
-  Duration patience = config.connect_timeout;
-  if (config.response_timeout > Millis::zero()) {
-    patience = std::min<Duration>(patience, config.response_timeout);
-  }
-  if (read_at() <= sent && worker_.loop().now() - sent >= patience) go();
+  const bool timed = config.response_timeout > Millis::zero();
+  return timed ? std::min(config.connect_timeout, config.response_timeout) : config.connect_timeout;
+}
+
+void H2UpstreamConnection::on_probe_over() {
+  probing_ = false;
+  if (read_at() <= probed_at_) go();
+  wake();
 }
 
 void H2UpstreamConnection::fail_all(const Error& error) {

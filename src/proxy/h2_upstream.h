@@ -48,8 +48,8 @@ class H2UpstreamConnection final : public H2Connection, public upstream::SharedC
   /// The stream has left, by whatever way.
   void left(H2UpstreamStream& stream);
   bool served_before() const { return requests_ > 1; }
-  /// A request that was sent at `sent` is given up: if nothing at all has come since, the
-  /// connection may be dead and takes no more.
+  /// A request that was sent at `sent` is given up: if nothing at all has come since, the origin is
+  /// asked for a sign of life (PING), and without one the connection takes no more exchanges.
   void doubt(TimePoint sent);
 
   // net::SocketHandler
@@ -79,16 +79,20 @@ class H2UpstreamConnection final : public H2Connection, public upstream::SharedC
   void fail_all(const Error& error);
   void go();
   void on_timer();
+  void on_probe_over();
+  Duration patience() const;
   void close();
 
   Dial dial_;
-  net::Timer timer_;  ///< connect_timeout while it opens, then idle_timeout.
+  net::Timer timer_;  ///< connect_timeout while it opens, then a probe's or idle_timeout.
   base::IntrusiveList<H2UpstreamStream> waiting_;
   base::IntrusiveList<H2UpstreamStream, DrainedTag> drained_;
   base::IntrusiveList<H2UpstreamStream, FailedTag> failed_;
   uint64_t requests_ = 0;
   uint32_t streams_ = 0;  ///< Waiting ones included.
   State state_ = State::kConnecting;
+  TimePoint probed_at_{};
+  bool probing_ = false;    ///< A PING is unanswered; timer_ is its.
   bool connected_ = false;  ///< The dial is done; the SETTINGS are awaited.
 };
 

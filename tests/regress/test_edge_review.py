@@ -79,7 +79,7 @@ def test_an_origin_that_says_no_settings_loses_one_connection_only(lab):
 def test_an_origin_that_falls_silent_is_given_up(lab):
     """Every request joined the connection on which nothing came any more."""
     origin = lab.h2_origin()
-    gateway = lab.relay(origin, cluster={"protocol": "http2", "response_timeout": "300ms"},
+    gateway = lab.relay(origin, cluster={"protocol": "http2", "response_timeout": "200ms"},
                         route={"retry": {"num_retries": 0}})
     client = lab.client(gateway)
     client.send(request())
@@ -88,6 +88,8 @@ def test_an_origin_that_falls_silent_is_given_up(lab):
     assert client.read_response().status == 200
     client.send(request())
     assert client.read_response().status == 504
+    # The PING that asks for a sign of life has as long as an answer.
+    threading.Event().wait(0.5)
     client.send(request())
     connection = origin.accept()
     connection.answer(connection.expect())
