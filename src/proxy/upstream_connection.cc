@@ -125,6 +125,8 @@ void UpstreamConnection::on_connecting() {
   if (socket_.is_tls() && socket_.tls()->alpn() == Alpn::kH2) return become_http2();
   state_ = State::kActive;
   exchange_->on_connected(*this);
+  // What came with the connect, a FIN perhaps, announces itself no second time.
+  if (state_ == State::kActive && socket_.readable()) socket_.wake();
 }
 
 // `protocol: auto`, and the origin has chosen: the connection goes on as a shared one.

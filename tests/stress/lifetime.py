@@ -92,7 +92,7 @@ def renamed(config, turn):
 
 @pytest.mark.parametrize("pool, reloading, hops", [
     ({"max_idle": 64}, False, 0), ({"max_idle": 0}, False, 0), ({"max_idle": 64}, True, 0),
-    ({"max_idle": 64}, False, 2)], ids=["pooled", "unpooled", "reloading", "http2"])
+    ({"max_idle": 0}, False, 2)], ids=["pooled", "unpooled", "reloading", "http2"])
 def test_lifetime_whatever_ends_whenever_nothing_is_left(lab, pool, reloading, hops):
     lanes = [lab.keep(Lane(number)) for number in range(LANES)]
     base = config(lanes, pool)
