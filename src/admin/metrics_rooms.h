@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// The rooms of /metrics: each knows the metrics of one subject and adds their samples. A room says
+// true to the metrics that are its own, whether or not there was anything to add. A new subject is
+// a file metrics_<subject>.cc, a line here and one in kRooms (metrics.cc).
+// Pure functions of Totals.
+#pragma once
+
+#include "admin/samples.h"
+
+namespace weir::admin {
+
+/// Build, config, memory, log: one value each for the whole process.
+bool add_process(Metric metric, const Totals& totals, Samples& out);
+/// What weir decided of requests: failures by reason, identity, limits.
+bool add_policies(Metric metric, const Totals& totals, Samples& out);
+bool add_workers(Metric metric, const Totals& totals, Samples& out);
+bool add_listeners(Metric metric, const Totals& totals, Samples& out);
+bool add_endpoints(Metric metric, const Totals& totals, Samples& out);
+
+/// One cluster at a time, because there may be thousands.
+void add_cluster(Metric metric, const ClusterTotals& cluster, Samples& out);
+
+}  // namespace weir::admin
