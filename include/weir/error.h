@@ -41,6 +41,7 @@ enum class ErrorCode : uint8_t {
   kMethodNotAllowed,
   kMisdirected,
   kNoEndpoint,
+  kNoHealthyEndpoint,
   kClusterPendingFull,
   kClusterRequestsFull,
   kClusterConnectionsFull,

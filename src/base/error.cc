@@ -50,6 +50,8 @@ constexpr std::array<ErrorInfo, static_cast<size_t>(ErrorCode::kCount)> kTable{{
     {"method_not_allowed", 405, "http_request_denied", "See Allow for the methods.", kOwn},
     {"misdirected", 421, "http_request_denied", "This host is not served here.", kOwn},
     {"no_endpoint", 503, "destination_unavailable", "No endpoint is ready; try later.", kOwn},
+    {"no_healthy_endpoint", 503, "destination_unavailable",
+     "Every endpoint fails its checks; try later.", kOwn},
     {"cluster_pending_full", 503, "connection_limit_reached", "Too many wait; try later.", kOwn},
     {"cluster_requests_full", 503, "connection_limit_reached", "Too many requests; try later.",
      kOwn},

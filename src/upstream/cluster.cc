@@ -49,6 +49,7 @@ void Cluster::publish(std::shared_ptr<const ClusterConfig> config, const Cluster
   max_pending_.store(limits.max_pending, kRelaxed);
   max_idle_.store(limits.max_idle, kRelaxed);
   published_.state = config->state;
+  state_.store(config->state, kRelaxed);
   published_.config = std::move(config);
   published_.tls = std::move(tls);
   tell_workers();
@@ -56,6 +57,11 @@ void Cluster::publish(std::shared_ptr<const ClusterConfig> config, const Cluster
 
 void Cluster::publish(std::shared_ptr<const EndpointSet> endpoints) {
   std::lock_guard lock(mutex_);
+  eligible_.store(static_cast<std::uint32_t>(endpoints->eligible()), kRelaxed);
+  members_.store(static_cast<std::uint32_t>(endpoints->members().size()), kRelaxed);
+  healthy_weight_.store(endpoints->healthy_weight(), kRelaxed);
+  total_weight_.store(endpoints->configured_weight(), kRelaxed);
+  empty_reason_.store(endpoints->empty_reason(), kRelaxed);
   published_.endpoints = std::move(endpoints);
   tell_workers();
 }
@@ -63,6 +69,7 @@ void Cluster::publish(std::shared_ptr<const EndpointSet> endpoints) {
 void Cluster::set_state(OperatorState state) {
   std::lock_guard lock(mutex_);
   published_.state = state;
+  state_.store(state, kRelaxed);
   tell_workers();
 }
 
@@ -81,6 +88,18 @@ Cluster::Published Cluster::published() const {
 ClusterLimits Cluster::limits() const {
   return {max_connections_.load(kRelaxed), max_requests_.load(kRelaxed),
           max_pending_.load(kRelaxed), max_idle_.load(kRelaxed)};
+}
+
+ClusterHealth Cluster::health() const {
+  ClusterHealth out;
+  out.eligible = eligible_.load(kRelaxed);
+  out.members = members_.load(kRelaxed);
+  out.healthy_weight = healthy_weight_.load(kRelaxed);
+  out.total_weight = total_weight_.load(kRelaxed);
+  out.state = state_.load(kRelaxed);
+  out.reason = empty_reason_.load(kRelaxed);
+  out.usable = out.state == OperatorState::kReady && out.eligible > 0;
+  return out;
 }
 
 bool Cluster::try_acquire_request() {

@@ -49,6 +49,18 @@ struct ClusterLimits {
   static ClusterLimits from(const ClusterConfig& config, const AutoLimits& automatic);
 };
 
+/// What placement among clusters needs to know of one (Cluster::health()).
+struct ClusterHealth {
+  bool usable = false;  ///< New requests are taken: it is ready and an endpoint can be picked.
+  std::uint32_t eligible = 0;
+  std::uint32_t members = 0;
+  std::uint64_t healthy_weight = 0;  ///< What eligible members have for now (slow start).
+  std::uint64_t total_weight = 0;    ///< As configured, of all members.
+  OperatorState state = OperatorState::kReady;
+  /// Why it is not usable though its state is ready: kNoEndpoint, kNoHealthyEndpoint, kDnsFailure.
+  ErrorCode reason = ErrorCode::kNoEndpoint;
+};
+
 class Cluster : public std::enable_shared_from_this<Cluster> {
  public:
   /// What a worker works with until the version moves on.
@@ -77,6 +89,8 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
   std::uint64_t version() const { return version_.load(std::memory_order_acquire); }
   Published published() const;
   ClusterLimits limits() const;
+  /// No lock; while a publication is under way its parts may be of two of them.
+  ClusterHealth health() const;
 
   /// Each counts one and is given back once; false: the limit is reached.
   bool try_acquire_request();
@@ -119,6 +133,12 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
   std::atomic<std::uint32_t> max_requests_{0};
   std::atomic<std::uint32_t> max_pending_{0};
   std::atomic<std::uint32_t> max_idle_{0};
+  std::atomic<std::uint32_t> eligible_{0};
+  std::atomic<std::uint32_t> members_{0};
+  std::atomic<std::uint64_t> healthy_weight_{0};
+  std::atomic<std::uint64_t> total_weight_{0};
+  std::atomic<OperatorState> state_{OperatorState::kReady};
+  std::atomic<ErrorCode> empty_reason_{ErrorCode::kNoEndpoint};
 
   // Written by every request.
   alignas(64) std::atomic<std::uint32_t> requests_{0};

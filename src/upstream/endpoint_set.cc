@@ -12,15 +12,21 @@ namespace {
 
 // Where the sum of the weights is larger than 32 bits, they lose their low bits alike. None becomes
 // zero: that would take an endpoint out which the operator has put in.
-unsigned excess_bits(const std::vector<EndpointSet::Member>& members, std::size_t count) {
+unsigned excess_bits(const std::vector<std::uint64_t>& weights) {
   const auto sum_at = [&](unsigned shift) {
     std::uint64_t sum = 0;
-    for (std::size_t i = 0; i < count; ++i) sum += std::max(members[i].weight >> shift, 1U);
+    for (const std::uint64_t weight : weights) {
+      sum += std::max(weight >> shift, std::uint64_t{1});
+    }
     return sum;
   };
   unsigned shift = 0;
   while (sum_at(shift) > UINT32_MAX) ++shift;
   return shift;
+}
+
+bool is_eligible(const EndpointSet::Member& member) {
+  return member.weight > 0 && member.standing == Standing::kIn;
 }
 
 }  // namespace
@@ -62,21 +68,34 @@ std::shared_ptr<const EndpointSet> EndpointSet::build(std::vector<Member> member
 
 EndpointSet::EndpointSet(Private, std::vector<Member> members, ErrorCode empty_reason)
     : members_(std::move(members)), empty_reason_(empty_reason) {
-  std::ranges::stable_partition(members_, [](const Member& m) { return m.weight > 0; });
+  std::ranges::stable_partition(members_, is_eligible);
+  for (const Member& member : members_) configured_weight_ += member.weight;
+  if (configured_weight_ > 0) empty_reason_ = ErrorCode::kNoHealthyEndpoint;
   sum_weights();
 }
 
 void EndpointSet::sum_weights() {
-  const auto is_out = [](const Member& m) { return m.weight == 0; };
-  const auto count =
-      static_cast<std::size_t>(std::ranges::find_if(members_, is_out) - members_.begin());
-  const unsigned shift = excess_bits(members_, count);
-  std::uint32_t sum = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    sum += std::max(members_[i].weight >> shift, 1U);
-    prefix_.push_back(sum);
-    raw_.push_back(members_[i].endpoint.get());
-    uniform_ = uniform_ && weight(i) == weight(0);
+  std::vector<std::uint64_t> weights;
+  for (const Member& member : members_) {
+    if (!is_eligible(member)) break;
+    ramps_ = ramps_ || member.ramp < kWholeRamp;
+    weights.push_back(member.weight);
+    raw_.push_back(member.endpoint.get());
+  }
+  std::uint64_t fine = 0;
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    const std::uint64_t scaled = weights[i] * members_[i].ramp;
+    fine += scaled;
+    // A tenth of a weight of 1 needs finer steps.
+    if (ramps_) weights[i] = std::max(scaled, std::uint64_t{1});
+  }
+  healthy_weight_ = fine / kWholeRamp;
+  const unsigned shift = excess_bits(weights);
+  std::uint64_t sum = 0;
+  for (const std::uint64_t weight : weights) {
+    sum += std::max(weight >> shift, std::uint64_t{1});
+    prefix_.push_back(static_cast<std::uint32_t>(sum));
+    uniform_ = uniform_ && weight == weights.front();
   }
 }
 

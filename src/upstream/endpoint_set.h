@@ -3,8 +3,8 @@
 // the control thread: draw order, rotation, hash table. Immutable; any thread. A worker holds one
 // by shared_ptr and looks for a newer one at each pick (Cluster::version).
 //
-// Members that can be picked come first: index < eligible(). Those of weight 0 follow; later, those
-// that a probe or an outlier rule has taken out join them.
+// Members that can be picked come first: index < eligible(). Those of weight 0 follow, and those
+// that a health check or an outlier rule has taken out.
 #pragma once
 
 #include <weir/config.h>
@@ -37,16 +37,29 @@ struct AliasColumn {
   std::uint32_t other = 0;
 };
 
+/// Whether a member may be picked, as far as its health goes.
+enum class Standing : std::uint8_t {
+  kIn,
+  kEjected,    ///< Taken out for what its answers were like; connections are kept.
+  kUnhealthy,  ///< Failed its checks: idle connections to it are closed.
+};
+
 class EndpointSet {
   struct Private {};
 
  public:
   struct Member {
     std::shared_ptr<Endpoint> endpoint;
-    std::uint32_t weight = 0;
+    std::uint32_t weight = 0;  ///< As configured.
     std::string zone;
+    Standing standing = Standing::kIn;
+    /// The part of its weight that it has for now (slow start), of kWholeRamp; at least 1.
+    std::uint32_t ramp = kWholeRamp;
+    /// While it ramps: attempts in flight beyond which another is picked.
+    std::uint32_t max_active = UINT32_MAX;
   };
 
+  static constexpr std::uint32_t kWholeRamp = 1'000;
   /// A prime, as Maglev (Eisenbud et al. 2016, section 3.4) wants it, and the same for every number
   /// of endpoints: a size that followed the number would reshuffle all keys when it changed.
   static constexpr std::uint32_t kMaglevSize = 65'537;
@@ -56,7 +69,8 @@ class EndpointSet {
   /// Members for `specs`: endpoints that `previous` (may be null) has keep their objects.
   static std::vector<Member> members_from(const std::vector<EndpointSpec>& specs,
                                           const EndpointSet* previous);
-  /// `empty_reason`: what a request is told if nothing is eligible.
+  /// `empty_reason`: what a request is told if there is nothing to be eligible. Where there are
+  /// members of some weight and their health is what is missing, it is told kNoHealthyEndpoint.
   static std::shared_ptr<const EndpointSet> build(std::vector<Member> members, BalancePolicy policy,
                                                   ErrorCode empty_reason = ErrorCode::kNoEndpoint);
   EndpointSet(Private, std::vector<Member> members, ErrorCode empty_reason);
@@ -64,11 +78,19 @@ class EndpointSet {
   const std::vector<Member>& members() const { return members_; }
   std::size_t eligible() const { return prefix_.size(); }
   Endpoint& endpoint(std::size_t index) const { return *raw_[index]; }
-  /// The weight for picking: as configured, unless the sum had to be scaled into 32 bits.
+  /// The weight for picking: as configured, unless a member ramps (then all are scaled up) or the
+  /// sum had to be scaled down into 32 bits.
   std::uint32_t weight(std::size_t index) const {
     return prefix_[index] - (index == 0 ? 0 : prefix_[index - 1]);
   }
   std::uint32_t total_weight() const { return prefix_.empty() ? 0 : prefix_.back(); }
+  /// Some eligible member ramps.
+  bool ramps() const { return ramps_; }
+  /// What ramping members may have in flight; of an eligible member.
+  std::uint32_t max_active(std::size_t index) const { return members_[index].max_active; }
+  /// Sums of configured weights: of all members, and of what the eligible ones have for now.
+  std::uint64_t configured_weight() const { return configured_weight_; }
+  std::uint64_t healthy_weight() const { return healthy_weight_; }
   /// All eligible weights are the same.
   bool uniform() const { return uniform_; }
   /// The eligible member whose share of [0, total_weight()) holds `point`.
@@ -93,8 +115,11 @@ class EndpointSet {
   std::vector<AliasColumn> alias_;
   std::vector<std::uint32_t> rotation_;
   std::vector<std::uint16_t> maglev_;
+  std::uint64_t configured_weight_ = 0;
+  std::uint64_t healthy_weight_ = 0;
   ErrorCode empty_reason_;
   bool uniform_ = true;
+  bool ramps_ = false;
 };
 
 }  // namespace weir::upstream

@@ -27,6 +27,7 @@ REASONS = {
     "method_not_allowed": (405, "http_request_denied"),
     "misdirected": (421, "http_request_denied"),
     "no_endpoint": (503, "destination_unavailable"),
+    "no_healthy_endpoint": (503, "destination_unavailable"),
     "cluster_pending_full": (503, "connection_limit_reached"),
     "cluster_requests_full": (503, "connection_limit_reached"),
     "cluster_connections_full": (503, "connection_limit_reached"),

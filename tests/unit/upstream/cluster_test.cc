@@ -113,5 +113,28 @@ INSTANTIATE_TEST_SUITE_P(Budgets, RetryBudgetTest,
                                          BudgetCase{5'000, Share{100}, 0, 0},
                                          BudgetCase{10'000, Share{100}, 0, 1}));
 
+TEST(ClusterTest, TellsHowMuchOfItIsHealthy) {
+  const auto cluster = make_cluster({}, {100, 300});
+  EXPECT_TRUE(cluster->health().usable);
+  EXPECT_EQ(cluster->health().healthy_weight, 400U);
+  auto members = EndpointSet::members_from(specs({100, 300}), nullptr);
+  members[1].standing = Standing::kUnhealthy;
+  cluster->publish(EndpointSet::build(members, BalancePolicy::kRandom));
+  EXPECT_EQ(cluster->health().healthy_weight, 100U);
+  EXPECT_EQ(cluster->health().total_weight, 400U);
+  members[0].standing = Standing::kUnhealthy;
+  cluster->publish(EndpointSet::build(members, BalancePolicy::kRandom));
+  EXPECT_FALSE(cluster->health().usable);
+  EXPECT_EQ(cluster->health().reason, ErrorCode::kNoHealthyEndpoint);
+}
+
+TEST(ClusterTest, IsNotUsableWhileItDrains) {
+  const auto cluster = make_cluster();
+  cluster->set_state(OperatorState::kDrain);
+  EXPECT_FALSE(cluster->health().usable);
+  EXPECT_EQ(cluster->health().state, OperatorState::kDrain);
+  EXPECT_EQ(cluster->health().eligible, 1U);
+}
+
 }  // namespace
 }  // namespace weir::upstream

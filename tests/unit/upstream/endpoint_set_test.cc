@@ -43,6 +43,36 @@ TEST(EndpointSetTest, WeightsWhoseSumIsOver32BitsKeepTheirProportionAndNoneVanis
   EXPECT_EQ(set->weight(3), 1U);
 }
 
+TEST(EndpointSetTest, UnhealthyAndEjectedMembersAreNotEligibleAndStillMembers) {
+  auto members = EndpointSet::members_from(specs({5, 5, 7}), nullptr);
+  members[0].standing = Standing::kUnhealthy;
+  members[1].standing = Standing::kEjected;
+  const auto set = EndpointSet::build(std::move(members), BalancePolicy::kLeastRequest);
+  ASSERT_EQ(set->eligible(), 1U);
+  EXPECT_EQ(set->endpoint(0).text, "10.0.0.1:3");
+  EXPECT_EQ(set->members().size(), 3U);
+  EXPECT_EQ(set->configured_weight(), 17U);
+  EXPECT_EQ(set->healthy_weight(), 7U);
+}
+
+TEST(EndpointSetTest, ASetWithoutAHealthyMemberSaysSo) {
+  auto members = EndpointSet::members_from(specs({5, 0}), nullptr);
+  members[0].standing = Standing::kUnhealthy;
+  const auto set = EndpointSet::build(std::move(members), BalancePolicy::kMaglev);
+  EXPECT_EQ(set->eligible(), 0U);
+  EXPECT_EQ(set->empty_reason(), ErrorCode::kNoHealthyEndpoint);
+  EXPECT_EQ(make_set({0})->empty_reason(), ErrorCode::kNoEndpoint);
+}
+
+TEST(EndpointSetTest, ARampingMemberHasPartOfItsWeightHoweverSmallThatIs) {
+  auto members = EndpointSet::members_from(specs({1, 1}), nullptr);
+  members[1].ramp = EndpointSet::kWholeRamp / 10;
+  const auto set = EndpointSet::build(std::move(members), BalancePolicy::kLeastRequest);
+  EXPECT_TRUE(set->ramps());
+  EXPECT_FALSE(set->uniform());
+  EXPECT_EQ(set->weight(0), 10 * set->weight(1));
+}
+
 TEST(EndpointSetTest, EqualWeightsAreUniform) {
   EXPECT_TRUE(make_set({7, 7, 0, 7})->uniform());
   EXPECT_FALSE(make_set({7, 7, 8})->uniform());
