@@ -2,14 +2,18 @@
 //
 // Closed-loop HTTP/1.1 load: N connections, each with one request in flight. One thread, cheap
 // enough to share a core with the origin: heads are parsed, bodies are dropped inside the kernel,
-// uploads leave by sendfile. Prints one JSON line. An answer other than 200 with a Content-Length
-// is an error, and so is a connection that ends early: a fast wrong answer must not win.
+// uploads leave by sendfile. Prints one JSON line. An answer of another status than expected, or
+// without a Content-Length, is an error, and so is a connection that ends early: a fast wrong
+// answer must not win.
 //
 //   --port P            of the proxy, on 127.0.0.1
 //   --path /bytes/128   what to ask for            --host bench.test   the Host field
 //   --connections 64    how many                   --seconds 5         measured window
 //   --warmup 0.5        seconds before the window  --requests N        stop after N; no window
 //   --routes N          spread over N routes: host h<i % 1000>.bench.test, path /svc<i / 1000>/...
+//   --tenants N         each request in the name of one of them: X-Tenant and X-Function, where
+//   --functions 100     a tenant calls four of the functions
+//   --expect 200        the status of a good answer
 //   --post BYTES        POST with that much body   --new               a connection a request
 //   --hold              open all, one request each, print, wait for stdin to end
 //   --watch PID,...     CPU time of these          --core 0            and business of this core
@@ -42,7 +46,10 @@ constexpr size_t kRouteHosts = 1000;
 constexpr size_t kRouteVariants =
     8192;  // different requests; more would measure this program's cache
 constexpr size_t kRouteStride = 7919;  // a prime: neighbours in time are strangers in the table
-constexpr unsigned kHardLimit = 300;   // seconds, whatever happens
+constexpr size_t kDigits = 5;
+constexpr size_t kTenantStride = 7919;
+constexpr size_t kCallsOfTenant = 4;  // functions that one tenant calls
+constexpr unsigned kHardLimit = 300;  // seconds, whatever happens
 
 struct Options {
   int port = 0;
@@ -54,6 +61,9 @@ struct Options {
   uint64_t requests = 0;
   size_t post = 0;
   size_t routes = 0;
+  size_t tenants = 0;
+  size_t functions = 100;
+  std::string expect = "200";
   bool fresh = false;
   bool hold = false;
   std::string watch;
@@ -68,6 +78,7 @@ struct Connection {
   Phase phase = Phase::kSending;
   bool close_after = false;
   bool head_sent = false;
+  bool expected = true;  // the status is the one asked for
   uint64_t started = 0;  // microseconds
   off_t post_at = 0;
   size_t held = 0;  // bytes of an incomplete head
@@ -132,7 +143,7 @@ class Load {
 
   void start_window() {
     latencies_.clear();
-    done_ = errors_ = 0;
+    done_ = errors_ = unexpected_ = 0;
     at_begin_ = watch_.read();
     actual_begin_ = now_micros();
   }
@@ -187,10 +198,26 @@ class Load {
     reopen(c);
   }
 
+  // Five digits at `at`; the request is written once and only its names change.
+  static void write_digits(char* at, size_t value) {
+    for (char* digit = at + kDigits; digit-- > at; value /= 10) {
+      *digit = static_cast<char>('0' + value % 10);
+    }
+  }
+
+  void name_owner(std::string& request) {
+    const size_t tenant = owner_ / kCallsOfTenant;
+    const size_t function = (tenant + owner_ % kCallsOfTenant * 7) % options_.functions;
+    write_digits(request.data() + tenant_at_, tenant);
+    write_digits(request.data() + function_at_, function);
+    owner_ = (owner_ + kTenantStride) % (options_.tenants * kCallsOfTenant);
+  }
+
   bool send_request(Connection& c) {
     if (!c.head_sent) {
-      const std::string& request = requests_[next_];
+      std::string& request = requests_[next_];
       if (++next_ == requests_.size()) next_ = 0;
+      if (options_.tenants) name_owner(request);
       const ssize_t sent =
           send(c.fd, request.data(), request.size(), MSG_NOSIGNAL | (options_.post ? MSG_MORE : 0));
       if (sent < 0 && errno == EAGAIN) return true;
@@ -239,7 +266,8 @@ class Load {
     const size_t head = static_cast<size_t>(static_cast<const char*>(end) - c.head) + 4;
     c.head[head - 1] = '\0';
     const char* size = strcasestr(c.head, "\ncontent-length:");
-    if (std::memcmp(c.head, "HTTP/1.1 200", 12) != 0 || size == nullptr) return false;
+    if (std::memcmp(c.head, "HTTP/1.1 ", 9) != 0 || size == nullptr) return false;
+    c.expected = std::memcmp(c.head + 9, options_.expect.data(), 3) == 0;
     c.close_after = options_.fresh || strcasestr(c.head, "\nconnection: close") != nullptr;
     c.left = std::strtoul(size + 16, nullptr, 10);
     c.phase = Phase::kBody;
@@ -260,7 +288,8 @@ class Load {
   bool complete(Connection& c) {
     const uint64_t now = now_micros();
     latencies_.add(now - c.started);
-    ++done_;
+    ++(c.expected ? done_ : unexpected_);
+    if (actual_begin_ != 0 && unexpected_ >= kMaxErrors) errors_ = unexpected_;
     if (options_.hold) {
       c.phase = Phase::kHeld;
       ++held_;
@@ -284,8 +313,9 @@ class Load {
         "{\"requests\": %llu, \"errors\": %llu, \"seconds\": %.3f, \"rps\": %.1f, \"p50_us\": "
         "%llu, "
         "\"p99_us\": %llu, \"max_us\": %llu, \"cpu_us\": %.3f, \"busy\": %.3f}\n",
-        static_cast<unsigned long long>(done_), static_cast<unsigned long long>(errors_), seconds,
-        requests / seconds, static_cast<unsigned long long>(latencies_.quantile(0.5)),
+        static_cast<unsigned long long>(done_),
+        static_cast<unsigned long long>(errors_ + unexpected_), seconds, requests / seconds,
+        static_cast<unsigned long long>(latencies_.quantile(0.5)),
         static_cast<unsigned long long>(latencies_.quantile(0.99)),
         static_cast<unsigned long long>(latencies_.max()), requests > 0 ? cpu / requests : 0.0,
         core > 0 ? busy / core : 0.0);
@@ -305,6 +335,11 @@ class Load {
       std::string request = (options_.post ? "POST " : "GET ") + path +
                             " HTTP/1.1\r\nHost: " + host +
                             "\r\nUser-Agent: bench\r\nAccept: */*\r\n";
+      if (options_.tenants) {
+        request += "X-Tenant: t00000\r\nX-Function: f00000\r\n";
+        tenant_at_ = request.find("t00000") + 1;
+        function_at_ = request.find("f00000") + 1;
+      }
       if (options_.post) request += "Content-Length: " + std::to_string(options_.post) + "\r\n";
       if (options_.fresh) request += "Connection: close\r\n";
       requests_.push_back(request + "\r\n");
@@ -322,6 +357,9 @@ class Load {
   const CpuWatch watch_;
   std::vector<std::string> requests_;
   size_t next_ = 0;
+  size_t owner_ = 0;
+  size_t tenant_at_ = 0;
+  size_t function_at_ = 0;
   sockaddr_in address_{};
   int epoll_ = -1;
   int body_ = -1;
@@ -330,6 +368,7 @@ class Load {
   size_t held_ = 0;
   uint64_t done_ = 0;
   uint64_t errors_ = 0;
+  uint64_t unexpected_ = 0;  // answers of another status; before the window they may be
   uint64_t window_begin_ = 0;
   uint64_t window_end_ = 0;
   uint64_t actual_begin_ = 0;
@@ -364,6 +403,12 @@ bool parse(int argc, char** argv, Options& o) {
       o.post = std::strtoul(argv[i], nullptr, 10);
     } else if (key == "--routes") {
       o.routes = std::strtoul(argv[i], nullptr, 10);
+    } else if (key == "--tenants") {
+      o.tenants = std::strtoul(argv[i], nullptr, 10);
+    } else if (key == "--functions") {
+      o.functions = std::strtoul(argv[i], nullptr, 10);
+    } else if (key == "--expect") {
+      o.expect = argv[i];
     } else if (key == "--watch") {
       o.watch = argv[i];
     } else if (key == "--core") {
@@ -372,7 +417,7 @@ bool parse(int argc, char** argv, Options& o) {
       return false;
     }
   }
-  return o.port != 0;
+  return o.port != 0 && o.functions > 0 && o.expect.size() == 3;
 }
 
 }  // namespace

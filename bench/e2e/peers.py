@@ -6,7 +6,8 @@ log is the scenario), no temporary files on disk, splicing where the peer has it
 certificate, 1.3 with AES-128-GCM and X25519, session tickets as each makes them by default.
 
 `settings`: log, routes, workers (weir), alpn (a list: TLS with these protocols), pem (certificate and
-key in one file), h2up (HTTP/2 to the origin), upgrade (WebSocket allowed)."""
+key in one file), h2up (HTTP/2 to the origin), upgrade (WebSocket allowed), limits
+(limited.Amounts), direct (weir answers itself)."""
 
 import ctypes
 import os
@@ -15,6 +16,7 @@ import socket
 import subprocess
 import time
 
+import limited
 from proc import process_tree
 
 # Clients at most in any scenario; the upstream pools must hold as many.
@@ -115,7 +117,7 @@ clusters:
   origin:
     endpoints: [{{address: "127.0.0.1:{origin_port}"}}]
     pool: {{max_idle: {pool}}}{protocol}
-routes:
+{limits}routes:
 """
 WEIR_TLS = "\n    tls: {{certificates: [{{cert: {pem}, key: {pem}}}], alpn: [{alpn}]}}"
 
@@ -123,6 +125,8 @@ WEIR_TLS = "\n    tls: {{certificates: [{{cert: {pem}, key: {pem}}}], alpn: [{al
 def weir_routes(settings):
     """One catch-all, or `routes` of them spread over ROUTE_HOSTS hosts (bench_load --routes)."""
     count = settings.get("routes", 0)
+    if settings.get("direct"):
+        return "  - {name: all, target: {direct: {status: 200, body: %s}}}\n" % ("x" * 128)
     if not count:
         upgrades = ", upgrades: [websocket]" if settings.get("upgrade") else ""
         return "  - {name: all, match: {path: {prefix: /}}, target: {cluster: origin}%s}\n" % upgrades
@@ -137,6 +141,7 @@ def weir_command(tools, directory, port, origin_port, settings):
     tls = WEIR_TLS.format(pem=settings["pem"], alpn=alpn) if alpn else ""
     config = WEIR.format(workers=settings.get("workers", 1), directory=directory, log=log, port=port,
                          origin_port=origin_port, pool=POOL, tls=tls,
+                         limits=limited.weir(settings.get("limits")),
                          protocol="\n    protocol: http2" if settings.get("h2up") else "")
     path = write(os.path.join(directory, "weir.yaml"), config + weir_routes(settings))
     return [tools["weir"], "run", "-c", path]
@@ -158,12 +163,12 @@ http {{
   fastcgi_temp_path {directory}/f; uwsgi_temp_path {directory}/u; scgi_temp_path {directory}/s;
   proxy_http_version 1.1; proxy_set_header Connection ""; proxy_max_temp_file_size 0;
   proxy_request_buffering off; {buffers}
-  upstream origin {{
+{zones}  upstream origin {{
     server 127.0.0.1:{origin_port};
     keepalive {pool}; keepalive_requests 1000000000; keepalive_timeout 600s;
   }}
   server {{ listen 127.0.0.1:{port} {listen} backlog=4096; {tls}
-    location / {{ proxy_pass http://origin; {upgrade} }} }}
+    location / {{ {limits} proxy_pass http://origin; {upgrade} }} }}
 }}
 """
 NGINX_TLS = ("ssl_certificate {pem}; ssl_certificate_key {pem}; ssl_protocols TLSv1.3; "
@@ -176,7 +181,9 @@ NGINX_LARGE_BUFFERS = ("proxy_buffer_size 16k; proxy_buffers 8 64k; proxy_busy_b
 
 def nginx_command(tools, directory, port, origin_port, settings, buffers=""):
     log = "%s/access.log bench buffer=64k flush=1s" % directory if settings.get("log") else "off"
+    zones, limits = limited.nginx(settings.get("limits"))
     config = NGINX.format(
+        zones=zones, limits=limits,
         directory=directory, log=log, origin_port=origin_port, port=port, pool=POOL, buffers=buffers,
         listen=("ssl http2" if "h2" in settings["alpn"] else "ssl") if settings.get("alpn") else "",
         tls=NGINX_TLS.format(pem=settings["pem"]) if settings.get("alpn") else "",
@@ -202,16 +209,17 @@ defaults
   option http-keep-alive
   option splice-auto
   http-reuse always
-listen bench
+{tables}listen bench
   bind 127.0.0.1:{port} {tls} backlog 4096
-  server origin 127.0.0.1:{origin_port} {protocol} pool-max-conn {pool}
+{limits}  server origin 127.0.0.1:{origin_port} {protocol} pool-max-conn {pool}
 """
 HAPROXY_TLS = "ssl crt {pem} alpn {alpn} ssl-min-ver TLSv1.3 ciphersuites TLS_AES_128_GCM_SHA256 curves X25519"
 
 
 def haproxy_command(tools, directory, port, origin_port, settings):
     alpn = ",".join(settings.get("alpn", ()))
-    config = HAPROXY.format(port=port, origin_port=origin_port, pool=POOL,
+    tables, limits = limited.haproxy(settings.get("limits"))
+    config = HAPROXY.format(tables=tables, limits=limits, port=port, origin_port=origin_port, pool=POOL,
                             tls=HAPROXY_TLS.format(pem=settings["pem"], alpn=alpn) if alpn else "",
                             protocol="proto h2" if settings.get("h2up") else "")
     return [tools["haproxy"], "-db", "-f", write(os.path.join(directory, "haproxy.cfg"), config)]
@@ -247,6 +255,7 @@ def nghttpx_command(tools, directory, port, origin_port, settings):
 
 COMMANDS = {"floor": relay_command, "weir": weir_command, "nginx": nginx_command,
             "nginx-64k": nginx_large_command, "haproxy": haproxy_command, "nghttpx": nghttpx_command}
+COMMANDS.update((name, weir_command) for name in ("weir-bare", "weir-small", "weir-direct"))
 
 
 def start(peer, tools, directory, origin_port, settings, cores):

@@ -7,6 +7,7 @@ import json
 import sys
 
 import scenarios
+import storm
 
 # A row compares only where the peers' core was equally busy; further apart than this it is marked.
 BUSY_SLACK = 0.08
@@ -58,6 +59,7 @@ def ratio_rows(results):
     if one and two:
         yield ["workers", "two workers / one", "%.2f" % (two / one),
                "<= %.2f" % scenarios.WORKERS_TARGET, verdict(two / one, scenarios.WORKERS_TARGET)]
+    yield from storm.ratio_rows(results["scenarios"].get("storm", {}))
     yield from memory_rows(results["scenarios"])
 
 
@@ -93,11 +95,13 @@ def render(results):
     parts = ["commit %s, %s, %d cores, Linux %s, %s, %s, %s, %s" % (
         m["commit"], m["cpu"], m["cores"], m["kernel"], m["nginx"], m["haproxy"],
         m.get("nghttpx", "no nghttpx"), m["time"])]
-    rows = [row for name, peers in measured.items() if name not in ("start", *scenarios.IDLE) and peers
+    rows = [row for name, peers in measured.items() if name not in ("start", "storm", *scenarios.IDLE) and peers
             for row in loaded_rows(name, peers)]
     if rows:
         parts.append(table(["scenario", "proxy", "CPU us/request", "spread", "requests/s", "p50 us", "p99 us",
                             "RSS MiB", "PSS MiB", "core busy", "errors"], rows))
+    if measured.get("storm"):
+        parts.append(table(storm.HEAD, storm.rows(measured["storm"])))
     parts += memory_table(measured)
     ratios = list(ratio_rows(results))
     if ratios:

@@ -23,6 +23,7 @@ import peers
 import proc
 import report
 import scenarios
+import storm
 
 PROXY_CORES = {0}
 LOAD_CORES = {1}
@@ -46,12 +47,13 @@ def parse_arguments():
 
 def find_tools(args):
     tools = {name: os.path.join(args.build, "bin", "bench_" + name)
-             for name in ("relay", "origin", "load", "edge_origin", "edge_load", "edge_attack")}
+             for name in ("relay", "origin", "load", "paced", "edge_origin", "edge_load", "edge_attack")}
     tools["weir"] = args.weir or os.path.join(args.build, "bin", "weir")
     tools["floor"] = tools["relay"]
     for name in ("nginx", "haproxy", "nghttpx"):
         tools[name] = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin")
     tools["nginx-64k"] = tools["nginx"]
+    tools.update((name, tools["weir"]) for name in scenarios.PEERS if name.startswith("weir-"))
     return tools
 
 
@@ -105,18 +107,21 @@ class Bench:
         taken = {name: [] for name in programs}
         for _ in range(self.args.rounds):
             for name, program in programs.items():
-                taken[name].append(self.load(program, arguments + self.window(), cores, tool))
+                mine = arguments[name] if isinstance(arguments, dict) else arguments
+                taken[name].append(self.load(program, mine + self.window(), cores, tool))
                 empty_log(program)
         return {name: summary(rounds) for name, rounds in taken.items()}
 
     def loaded(self, name):
         scenario = scenarios.LOADED[name]
-        programs = {}
+        programs, loads = {}, {}
         try:
             for peer in scenario.peers:
                 if peer in self.present:
-                    programs[peer] = self.start(peer, scenario.settings, origin=scenario.origin)
-            return self.rounds(programs, scenario.load.split(), tool=scenario.program)
+                    load, settings = scenario.alone.get(peer, (scenario.load, scenario.settings))
+                    programs[peer] = self.start(peer, settings, origin=scenario.origin)
+                    loads[peer] = load.split()
+            return self.rounds(programs, loads, tool=scenario.program)
         finally:
             for program in programs.values():
                 program.stop()
@@ -181,6 +186,8 @@ class Bench:
             return self.loaded(name)
         if name in scenarios.IDLE:
             return self.idle(scenarios.IDLE[name])
+        if name == "storm":
+            return storm.measure(self, scenarios.STORM, LOAD_CORES)
         return {"workers": self.workers, "start": self.memory_at_start}[name]()
 
 

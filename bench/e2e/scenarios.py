@@ -9,6 +9,10 @@
   newconn  a connection a request, 64 clients
   routes   small, with requests spread over 100,000 routes (weir only)
   logged   small, with an access log to a file (weir, and nginx with its log buffered)
+  limited  10,000 tenants, 100 functions, four rates and a cap on concurrency a request; weir-bare has
+           the same requests and no limits, weir-small is small
+  refused  1,000 tenants, the same limits, every request refused; weir-direct answers itself instead
+  storm    one tenant at 50 times its limit beside 99 within theirs (storm.py)
   workers  small, on both cores and unpinned, with one worker and with two (weir only)
   start    memory after start
   idle     memory that a connection costs which made one request and stays open: 8,000 of them
@@ -23,21 +27,27 @@
   idle-h2    idle, over TLS with HTTP/2: 4,000 connections
 """
 
+import limited
+
 ALL = ("floor", "weir", "nginx", "haproxy")
 BODIES = ("floor", "weir", "nginx", "nginx-64k", "haproxy")  # where buffer sizes decide
 EDGE = ("weir", "nginx", "haproxy", "nghttpx")  # nothing that does not do TLS could be a floor
-PEERS = BODIES + ("nghttpx",)
+LIMITED = ("floor", "weir", "weir-bare", "weir-small", "nginx", "haproxy")
+REFUSED = ("weir", "weir-direct", "nginx", "haproxy")
+PEERS = BODIES + ("nghttpx", "weir-bare", "weir-small", "weir-direct")
 
 
 class Scenario:
     """`targets`: CPU a request of weir at most so many times that of a peer ("small": of weir there)."""
 
-    def __init__(self, load, peers=ALL, settings=None, program="load", origin="origin", **targets):
+    def __init__(self, load, peers=ALL, settings=None, program="load", origin="origin", alone=None,
+                 **targets):
         self.load = load                # arguments for the load generator,
         self.program = program          # which is "load" or "edge_load"
         self.origin = origin            # "origin" or "edge_origin"
         self.peers = peers
         self.settings = settings or {}  # arguments for the peers' configurations
+        self.alone = alone or {}        # by peer: (load, settings) of its own
         self.targets = targets
 
 
@@ -48,8 +58,11 @@ def edge(load, peers=EDGE, **rest):
 H1 = {"alpn": ["http/1.1"]}
 H2 = {"alpn": ["h2", "http/1.1"]}
 
+SMALL = "--connections 64 --path /bytes/128"
+OWNED = SMALL + " --tenants 10000 --functions 100"
+
 LOADED = {
-    "small": Scenario("--connections 64 --path /bytes/128", floor=1.20, nginx=0.85),
+    "small": Scenario(SMALL, floor=1.20, nginx=0.85),
     "busy": Scenario("--connections 512 --path /bytes/128", floor=1.25, nginx=0.75),
     "big": Scenario("--connections 64 --path /bytes/65536", BODIES, floor=0.90, nginx=0.50),
     "huge": Scenario("--connections 16 --path /bytes/4194304", BODIES, floor=0.90, nginx=0.90),
@@ -59,6 +72,11 @@ LOADED = {
                        settings={"routes": 100000}, small=1.10),
     "logged": Scenario("--connections 64 --path /bytes/128", peers=("weir", "nginx"),
                        settings={"log": True}, nginx=0.85, small=1.10),
+    "limited": Scenario(OWNED, LIMITED, {"limits": limited.AMPLE},
+                        alone={"weir-bare": (OWNED, {}), "weir-small": (SMALL, {})},
+                        **{"nginx": 0.75, "weir-small": 1.06}),
+    "refused": Scenario(SMALL + " --tenants 1000 --expect 429", REFUSED, {"limits": limited.TINY},
+                        alone={"weir-direct": (SMALL + " --tenants 1000", {"direct": True})}, **{"weir-direct": 1.10}),
     "tls": edge("--mode h1 --tls --connections 64", settings=H1, nginx=0.75),
     "h2": edge("--mode h2 --tls --connections 16 --streams 32", settings=H2, nghttpx=0.85),
     "handshake": edge("--mode handshake --connections 16", settings=H1, nginx=0.80),
@@ -68,6 +86,7 @@ LOADED = {
     "ws": edge("--mode ws --connections 64", ("floor",) + EDGE, settings={"upgrade": True},
                origin="edge_origin"),
 }
+STORM = Scenario("", ("weir", "nginx", "haproxy"), {"limits": limited.STORM})
 WORKERS_TARGET = 1.10   # CPU a request with two workers / with one
 START_TARGET = 10 << 20  # bytes resident
 
@@ -88,5 +107,5 @@ IDLE = {
     "idle-h2": Idle("--mode h2 --tls", 4000, 10 << 10, EDGE, H2, "edge_load"),
 }
 MAIN = tuple(name for name, s in LOADED.items() if s.program == "load" and s.origin == "origin")
-NAMES = MAIN + ("workers", "start", "idle") + tuple(
+NAMES = MAIN + ("storm", "workers", "start", "idle") + tuple(
     name for name in tuple(LOADED) + tuple(IDLE) if name not in MAIN and name != "idle")
