@@ -7,7 +7,7 @@
 //                      function, class
 //   run policies       what may end it here: refusals of weir itself, limits of the route,
 //                      limits of the owner, where it may have to wait (exchange_limits.cc)
-//   choose cluster     direct answer, redirect, or a cluster that admits it
+//   choose cluster     direct answer, redirect, or a cluster that admits it (exchange_target.cc)
 //   buffer request     only where the route says so
 //   lease              endpoint and connection (attempt.cc)
 //   send head          what goes upstream (request_head.cc), then what is held of the body
@@ -27,7 +27,6 @@
 #include "proxy/worker.h"
 #include "proxy/worker_listener.h"
 #include "route/rewrite.h"
-#include "upstream/retry_policy.h"
 
 namespace weir::proxy {
 
@@ -154,32 +153,6 @@ Exchange::Next Exchange::run_request_policies() {
   if (request_.method == Method::kPost) begin_grpc();
   if (grpc_ != nullptr || route_->timeout()) arm_deadline();
   return owner_ == nullptr ? Next::kContinue : take_limits();
-}
-
-Exchange::Next Exchange::choose_cluster() {
-  if (const auto* direct = std::get_if<DirectTarget>(&route_->target())) {
-    answer_direct(*direct);
-    return Next::kDone;
-  }
-  if (std::holds_alternative<RedirectTarget>(route_->target())) {
-    answer_redirect();
-    return Next::kDone;
-  }
-  const std::vector<uint32_t>& targets = worker_.snapshot().route_clusters[route_index_];
-  uint32_t index = targets[0];
-  if (const auto* weighted = std::get_if<WeightedTarget>(&route_->target())) {
-    index = targets[choose_weighted(*weighted)];
-  }
-  auto permit = worker_.cluster(index).admit();
-  if (!permit) {
-    fail(permit.error());
-    return Next::kDone;
-  }
-  request_permit_ = std::move(*permit);
-  const RetryConfig& retry = route_->retry();
-  replayable_ = retry.num_retries > 0 && request_.body.length <= retry.replay_buffer_bytes &&
-                (upstream::is_idempotent(request_.method) || may_refuse_unprocessed());
-  return Next::kContinue;
 }
 
 Exchange::Next Exchange::buffer_request() {

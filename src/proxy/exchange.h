@@ -239,6 +239,11 @@ class Exchange final : public base::ListLink<> {
   void send_held();
   void end_request_upstream();
   void update_request_flow();
+  /// Where the route leads this request, by its place in the snapshot. Requires: it is no answer of
+  /// weir's own.
+  uint32_t choose_target();
+  /// Admits the exchange to a target of choose_target()'s form, and leaves the one it was in.
+  Result<void> enter(uint32_t target);
   size_t choose_weighted(const WeightedTarget& target);
   uint64_t sticky_hash();
   uint64_t hash_of(const HashOn& on) const;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Answers that weir gives itself, the choice among weighted clusters, and the record of the
-// exchange.
+// Answers that weir gives itself, what sticky choices are keyed on, and the record of the exchange.
 #include <algorithm>
 
 #include "base/hash.h"
@@ -136,18 +135,6 @@ uint64_t Exchange::hash_of(const HashOn& on) const {
 uint64_t Exchange::sticky_hash() {
   const LoadBalancingConfig& balancing = cluster().config().load_balancing;
   return balancing.policy == BalancePolicy::kMaglev ? hash_of(balancing.hash_on) : 0;
-}
-
-size_t Exchange::choose_weighted(const WeightedTarget& target) {
-  uint64_t total = 0;
-  for (const WeightedCluster& cluster : target.clusters) total += cluster.weight;
-  // Salted by the route, so that two splits on the same key are independent of each other.
-  uint64_t point = base::mix64(hash_of(target.hash_on) ^ base::hash64(route_->name())) % total;
-  for (size_t i = 0; i < target.clusters.size(); ++i) {
-    if (point < target.clusters[i].weight) return i;
-    point -= target.clusters[i].weight;
-  }
-  return 0;
 }
 
 // ---- The record.

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// The choose-cluster step: which target of its route an exchange goes to, and its admission there.
+// choose_target() says where; enter() takes the place, or says why there is none.
+#include "base/hash.h"
+#include "proxy/exchange.h"
+#include "proxy/snapshot.h"
+#include "proxy/worker.h"
+#include "upstream/retry_policy.h"
+
+namespace weir::proxy {
+
+Exchange::Next Exchange::choose_cluster() {
+  if (const auto* direct = std::get_if<DirectTarget>(&route_->target())) {
+    answer_direct(*direct);
+    return Next::kDone;
+  }
+  if (std::holds_alternative<RedirectTarget>(route_->target())) {
+    answer_redirect();
+    return Next::kDone;
+  }
+  if (const Result<void> entered = enter(choose_target()); !entered) {
+    fail(entered.error());
+    return Next::kDone;
+  }
+  const RetryConfig& retry = route_->retry();
+  replayable_ = retry.num_retries > 0 && request_.body.length <= retry.replay_buffer_bytes &&
+                (upstream::is_idempotent(request_.method) || may_refuse_unprocessed());
+  return Next::kContinue;
+}
+
+uint32_t Exchange::choose_target() {
+  const std::vector<uint32_t>& targets = worker_.snapshot().route_clusters[route_index_];
+  const auto* weighted = std::get_if<WeightedTarget>(&route_->target());
+  return weighted == nullptr ? targets[0] : targets[choose_weighted(*weighted)];
+}
+
+Result<void> Exchange::enter(uint32_t target) {
+  auto permit = worker_.cluster(target).admit();
+  if (!permit) return std::unexpected(permit.error());
+  request_permit_ = std::move(*permit);
+  return {};
+}
+
+size_t Exchange::choose_weighted(const WeightedTarget& target) {
+  uint64_t total = 0;
+  for (const WeightedCluster& cluster : target.clusters) total += cluster.weight;
+  // Salted by the route, so that two splits on the same key are independent of each other.
+  uint64_t point = base::mix64(hash_of(target.hash_on) ^ base::hash64(route_->name())) % total;
+  for (size_t i = 0; i < target.clusters.size(); ++i) {
+    if (point < target.clusters[i].weight) return i;
+    point -= target.clusters[i].weight;
+  }
+  return 0;
+}
+
+}  // namespace weir::proxy
