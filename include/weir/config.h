@@ -384,6 +384,7 @@ struct RouteConfig {
   GrpcConfig grpc;
   bool buffer_request = false;  // hold the whole request body before the first byte goes upstream
   std::int32_t priority = 0;    // breaks ties between equally specific routes; higher first
+  std::optional<std::uint8_t> shed_priority;  // 0 to 5 of whom identity and class give none
   SourceLocation location;
   SourceLocation target_location;  // of the cluster's name where there is one
 };

@@ -40,12 +40,17 @@ struct IdentityConfig {
   // Headers that tell upstreams; empty: not told.
   std::string forward_tenant = "x-weir-tenant";
   std::string forward_function = "x-weir-function";
+  std::string forward_priority;
 };
+
+// 0 is shed last, 5 first.
+constexpr std::uint8_t kLastPriority = 5;
+constexpr std::uint8_t kDefaultPriority = 3;  // of whom nothing else says one
 
 struct TenantClass {
   std::string name;
-  std::uint32_t weight = 1;    // share of a queue that it waits in; 1 to 1000
-  std::uint32_t priority = 3;  // 0 is shed last, 5 first
+  std::uint32_t weight = 1;              // share of a queue that it waits in; 1 to 1000
+  std::optional<std::uint8_t> priority;  // 0 to 5; nullopt: the route says it
 };
 
 struct TenantMember {
@@ -56,7 +61,7 @@ struct TenantMember {
 struct TenantsConfig {
   std::vector<TenantClass> classes;
   std::vector<TenantMember> members;
-  std::string default_class;  // empty: weight 1, priority 3
+  std::string default_class;  // empty: weight 1, no priority of its own
   bool open = false;          // false: names that are no members share one bucket, `unknown`
 };
 

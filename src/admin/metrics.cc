@@ -32,6 +32,7 @@ using Room = bool (*)(Metric metric, const Totals& totals, Samples& out);
 constexpr auto kRooms = std::to_array<Room>({
     add_process,
     add_policies,
+    add_overload,
     add_workers,
     add_listeners,
     add_endpoints,

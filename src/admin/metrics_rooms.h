@@ -13,6 +13,8 @@ namespace weir::admin {
 bool add_process(Metric metric, const Totals& totals, Samples& out);
 /// What weir decided of requests: failures by reason, identity, limits.
 bool add_policies(Metric metric, const Totals& totals, Samples& out);
+/// Who is served last and first under overload, and who was shed.
+bool add_overload(Metric metric, const Totals& totals, Samples& out);
 bool add_workers(Metric metric, const Totals& totals, Samples& out);
 bool add_listeners(Metric metric, const Totals& totals, Samples& out);
 bool add_endpoints(Metric metric, const Totals& totals, Samples& out);

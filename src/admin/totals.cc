@@ -79,6 +79,7 @@ void add_worker(Totals& out, const WorkerReading& worker, int64_t now_ns) {
   add_all(out.failures, stats.failures);
   out.tenants_missing += stats.tenants_missing.value();
   out.functions_missing += stats.functions_missing.value();
+  add_all(out.requests_by_priority, stats.requests_by_priority);
   out.spliced_bytes += stats.spliced_bytes.value();
   out.log_lines_dropped += stats.log_dropped.value();
 }

@@ -6,6 +6,7 @@
 
 #include <weir/clock.h>
 #include <weir/error.h>
+#include <weir/limits_config.h>
 
 #include <array>
 #include <cstddef>
@@ -148,6 +149,7 @@ struct Totals {
   bool identifies = false;  ///< The config has identity or limits.
   uint64_t tenants_missing = 0;
   uint64_t functions_missing = 0;
+  std::array<uint64_t, kLastPriority + 1> requests_by_priority{};
   uint64_t log_lines_dropped = 0;
 
   int64_t accounted_bytes() const;

@@ -26,7 +26,7 @@ void warn_untrusted(Reader& reader, NodeId id, Config& config) {
   if (any || unix_only) return;
   const NodeId identity = reader.find(id, "identity");
   const Reader::Step step(reader, "identity");
-  for (const std::string_view part : {"tenant", "function", "class"}) {
+  for (const std::string_view part : {"tenant", "function", "class", "priority"}) {
     const NodeId list = reader.find(identity, part);
     if (list == Document::kNone || reader.document().kind(list) != NodeKind::kList) continue;
     const Reader::Step inside(reader, part);
@@ -38,6 +38,31 @@ void warn_untrusted(Reader& reader, NodeId id, Config& config) {
                      {"no peer is trusted, so this header is never believed over TCP",
                       "add trusted_proxies: [10.0.0.0/8], the networks of those who set it"});
     }
+  }
+}
+
+// Priorities are numbers: names of routes and certificates are none.
+void check_priority(Reader& reader, NodeId id, const Config& config) {
+  if (!config.identity) return;
+  const Reader::Step step(reader, "identity");
+  const NodeId list = reader.find(reader.find(id, "identity"), "priority");
+  if (list == Document::kNone || reader.document().kind(list) != NodeKind::kList) return;
+  const Reader::Step inside(reader, "priority");
+  NodeId rule = reader.document().first_child(list);
+  for (const IdentityRule& each : config.identity->priority) {
+    if (rule == Document::kNone) return;
+    using Kind = IdentityRule::Kind;
+    const bool value_is_none = each.kind == Kind::kValue && !each.text.empty() &&
+                               (each.text.size() != 1 || each.text < "0" || each.text > "5");
+    if (value_is_none) {
+      reader.error(rule, {"`" + each.text + "` is no priority", "write value: 0 to value: 5"});
+    } else if (each.kind == Kind::kRoute || each.kind == Kind::kClientSubject ||
+               each.kind == Kind::kClientSan) {
+      reader.error(rule,
+                   {"a name is no priority",
+                    "use header, host_regex, path_regex or value; routes have shed_priority"});
+    }
+    rule = reader.document().next(rule);
   }
 }
 
@@ -191,6 +216,7 @@ void check_limits(Reader& reader, NodeId id, const Config& config) {
 
 void check_identity(Reader& reader, NodeId id, Config& config) {
   warn_untrusted(reader, id, config);
+  check_priority(reader, id, config);
   check_tenants(reader, id, config);
   check_limits(reader, id, config);
 }

@@ -153,12 +153,14 @@ CodecPtr<std::vector<IdentityRule>> rules() {
 struct ForwardKeys {
   std::string tenant = IdentityConfig().forward_tenant;
   std::string function = IdentityConfig().forward_function;
+  std::string priority = IdentityConfig().forward_priority;
 };
 
 struct IdentityKeys {
   std::vector<IdentityRule> tenant;
   std::vector<IdentityRule> function;
   std::vector<IdentityRule> class_name;
+  std::vector<IdentityRule> priority;
   ForwardKeys forward;
 };
 
@@ -169,6 +171,8 @@ CodecPtr<ForwardKeys> forward_section() {
           "The header that tells upstreams the tenant; null for none."),
       key("function", &S::function, word_or("null", editable_header_name()),
           "The header that tells upstreams the function; null for none."),
+      key("priority", &S::priority, word_or("null", editable_header_name()),
+          "The header that tells upstreams the priority; null for none."),
   });
 }
 
@@ -183,17 +187,25 @@ CodecPtr<IdentityConfig> identity_section() {
           key("function", &S::function, rules(), "What is called."),
           key("class", &S::class_name, rules(),
               "The tenant's class; where no rule knows it, tenants says it."),
+          key("priority", &S::priority, rules(),
+              "0 (shed last) to 5; where no rule knows it, class, then shed_priority say it."),
           key("forward", &S::forward, forward_section(), "What upstreams are told."),
       }),
       [](const IdentityConfig& c) {
-        return S{c.tenant, c.function, c.class_name, {c.forward_tenant, c.forward_function}};
+        return S{c.tenant,
+                 c.function,
+                 c.class_name,
+                 c.priority,
+                 {c.forward_tenant, c.forward_function, c.forward_priority}};
       },
       [](Reader&, NodeId, S&& keys, IdentityConfig& c) {
         c.tenant = std::move(keys.tenant);
         c.function = std::move(keys.function);
         c.class_name = std::move(keys.class_name);
+        c.priority = std::move(keys.priority);
         c.forward_tenant = std::move(keys.forward.tenant);
         c.forward_function = std::move(keys.forward.function);
+        c.forward_priority = std::move(keys.forward.priority);
       });
   return codec;
 }
@@ -207,6 +219,8 @@ CodecPtr<TenantClass> class_section() {
   return section<S>({
       key("weight", &S::weight, count<std::uint32_t>(1, kMaxWeight),
           "The tenants' share of a queue, relative to other classes."),
+      key("priority", &S::priority, or_word("null", count<std::uint8_t>(0, kLastPriority)),
+          "Of its tenants under overload, 0 shed last, 5 first; null: the route's shed_priority."),
   });
 }
 

@@ -282,6 +282,10 @@ CodecPtr<RouteConfig> route_section() {
               "Hold the whole request body before the server sees a byte of it."),
           key("priority", &S::priority, count<std::int32_t>(-1'000'000, 1'000'000),
               "Decides between routes that match equally well; the higher wins."),
+          key("shed_priority", &S::shed_priority,
+              or_word("null", count<std::uint8_t>(0, kLastPriority)),
+              "Under overload 0 is shed last, 5 first; where identity and class say none; null: "
+              "3."),
       },
       check_route);
   return table;

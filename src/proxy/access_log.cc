@@ -40,6 +40,7 @@ constexpr auto kFields = std::to_array<Field>({
     {"tenant", &R::tenant},
     {"function", &R::function},
     {"class", &R::class_name},
+    {"priority", &R::priority},
     {"cluster", &R::cluster},
     {"endpoint", &R::endpoint},
     {"attempts", &R::attempts},

@@ -127,6 +127,8 @@ class Exchange final : public base::ListLink<> {
   /// Null: the config has neither identity nor limits, or it is too early.
   const Owner* owner() const { return owner_; }
   uint32_t route_index() const { return route_index_; }
+  /// 0 is shed last, 5 first: by identity, else class, else route, else 3.
+  uint8_t priority() const;
   /// Requires: admitted to one.
   upstream::WorkerCluster& cluster() const { return *request_permit_; }
   base::Account& account() const;
@@ -252,6 +254,10 @@ class Exchange final : public base::ListLink<> {
   bool begin_retry(upstream::RetryVerdict verdict);
   void record();
   void write_log(int64_t total_us);
+  /// Somebody said a priority: 3 of everybody is no news.
+  bool prioritised() const {
+    return owner_ != nullptr || (route_ != nullptr && route_->config().shed_priority.has_value());
+  }
   int64_t micros_since_start(TimePoint at) const;
 
   Worker& worker_;

@@ -96,12 +96,20 @@ bool Exchange::identify_owner() {
   owner_->function = identity->function;
   owner_->class_name = standing.of->name;
   owner_->weight = standing.of->weight;
+  const std::optional<uint8_t> own =
+      identity->priority ? identity->priority : standing.of->priority;
+  owner_->priority = own.value_or(route_->shed_priority());
   WorkerStats& stats = worker_.mutable_stats();
   if (identity->tenant.empty() && !policies.config.tenant.empty()) stats.tenants_missing.add();
   if (identity->function.empty() && !policies.config.function.empty()) {
     stats.functions_missing.add();
   }
   return true;
+}
+
+uint8_t Exchange::priority() const {
+  if (owner_ != nullptr) return owner_->priority;
+  return route_ != nullptr ? route_->shed_priority() : kDefaultPriority;
 }
 
 void Exchange::keep_owner(std::shared_ptr<const Policies> policies) {

@@ -158,6 +158,7 @@ void Exchange::record() {
   stats.duration.observe_us(static_cast<uint64_t>(total));
   if (grpc_ != nullptr) count_grpc();
   if (failed_) worker_.mutable_stats().failures[static_cast<size_t>(error_.code)].add();
+  if (prioritised()) worker_.mutable_stats().requests_by_priority[priority()].add();
   if (request_permit_) {
     cluster().stats().bytes_received.add(bytes_sent_);
     cluster().stats().bytes_sent.add(bytes_received_);
@@ -206,6 +207,7 @@ void Exchange::write_log(int64_t total_us) {
     if (error_.detail != nullptr) record.detail = error_.detail;
   }
   if (route_ != nullptr) record.route = route_->name();
+  if (prioritised()) record.priority = priority();
   if (owner_ != nullptr) {
     record.tenant = owner_->tenant.empty() ? owner_->bucket : owner_->tenant;
     record.function = owner_->function;

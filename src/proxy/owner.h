@@ -37,6 +37,7 @@ struct Owner final : policy::LimitObserver {
   std::string_view function;
   std::string_view class_name;
   uint32_t weight = 1;  ///< Of the class.
+  uint8_t priority = kDefaultPriority;
   policy::LimitHold hold;
   net::Timer wait_timer;
   policy::LimitVerdict refusal;  ///< limit is null: it was not refused.

@@ -25,7 +25,9 @@ Policies::Policies(const IdentityConfig& identity_config, const TenantsConfig& t
   };
   take_away(config.forward_tenant);
   take_away(config.forward_function);
-  for (const auto* list : {&config.tenant, &config.function, &config.class_name}) {
+  take_away(config.forward_priority);
+  for (const auto* list :
+       {&config.tenant, &config.function, &config.class_name, &config.priority}) {
     reads_certificate = reads_certificate || wants_certificate(*list);
     for (const IdentityRule& rule : *list) {
       if (rule.kind == IdentityRule::Kind::kHeader) take_away(rule.text);
@@ -34,7 +36,8 @@ Policies::Policies(const IdentityConfig& identity_config, const TenantsConfig& t
 }
 
 std::unique_ptr<Policies> compile_policies(const Config& config, config::Diagnostics& diagnostics) {
-  if (!config.identity && config.limits.empty()) return nullptr;
+  const bool classed = !config.tenants.default_class.empty();
+  if (!config.identity && config.limits.empty() && !classed) return nullptr;
   const IdentityConfig identity = config.identity.value_or(IdentityConfig{});
   auto rules = route::IdentityRules::compile(identity, diagnostics);
   // Names that do not exist have been reported; Tenants relies on them.

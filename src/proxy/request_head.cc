@@ -18,8 +18,8 @@ namespace {
 // certificate, two of gRPC, and one to spare. Each costs eight instructions a request.
 constexpr size_t kAdded = 14;
 
-// And two of an owner.
-constexpr size_t kAddedByOwner = 2;
+// And three of an owner.
+constexpr size_t kAddedByOwner = 3;
 
 HeaderList copy_headers(const HeaderList& in, size_t added, base::Arena& arena) {
   HeaderList out(arena.array<Header>(in.size() + added), in.size() + added);
@@ -93,6 +93,8 @@ void set_identity(HeaderList& headers, Exchange& exchange) {
   };
   tell(policies.config.forward_tenant, owner.tenant);
   tell(policies.config.forward_function, owner.function);
+  const char digit = static_cast<char>('0' + owner.priority);
+  tell(policies.config.forward_priority, {&digit, 1});
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <weir/error.h>
+#include <weir/limits_config.h>
 
 #include <array>
 #include <cstddef>
@@ -40,6 +41,8 @@ struct WorkerStats {
   std::array<base::Counter, static_cast<size_t>(ErrorCode::kCount)> failures;
   base::Counter tenants_missing;    ///< Requests whose tenant no rule of identity told.
   base::Counter functions_missing;  ///< The same for functions.
+  /// Requests of configs that know priorities: with an owner, or on a route that has one.
+  std::array<base::Counter, kLastPriority + 1> requests_by_priority;
   base::Counter spliced_bytes;
   base::Counter log_dropped;  ///< Access log lines that found the ring full.
   base::Gauge turn_max_us;    ///< The longest turn of the loop in the last 30 to 60 s.

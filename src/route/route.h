@@ -46,6 +46,8 @@ class Route {
   /// Of the whole exchange; nullopt: none.
   std::optional<Millis> timeout() const { return config_.timeout; }
   bool buffer_request() const { return config_.buffer_request; }
+  /// Of requests whose identity and class say none: 0 is shed last, 5 first.
+  std::uint8_t shed_priority() const { return config_.shed_priority.value_or(kDefaultPriority); }
   const Rewrite& rewrite() const { return config_.rewrite; }
   /// What a weighted target sticks to; kNone for every other target.
   const HashOn& sticky() const;

@@ -68,3 +68,53 @@ def test_identity_is_absent_without_its_keys(lab):
     gateway = lab.gateway(config_for(origin))
     assert lab.client(gateway).get("/", headers={"X-Weir-Tenant": "acme"}).status == 200
     assert "tenant" not in gateway.log(1)[0]
+
+
+def priority_of(line):
+    return line.get("priority")
+
+
+PRIORITISED = {"tenant": [{"header": "x-tenant-id"}], "priority": [{"header": "x-priority"}],
+               "forward": {"priority": "x-weir-priority"}}
+CLASSES = {"classes": {"gold": {"priority": 1}, "plain": {}}, "members": {"acme": "gold", "ini": "plain"}}
+
+
+@pytest.mark.parametrize("headers, expected", [
+    ({"X-Priority": "0", "X-Tenant-Id": "acme"}, 0),      # the rules of identity first
+    ({"X-Tenant-Id": "acme"}, 1),                         # then the class
+    ({"X-Priority": "9", "X-Tenant-Id": "acme"}, 1),      # what is no priority says nothing
+    ({"X-Tenant-Id": "ini"}, 4),                          # then the route
+])
+def test_priority_by_identity_then_class_then_route(lab, headers, expected):
+    origin = lab.serving()
+    config = config_for(origin, identity=PRIORITISED, tenants=CLASSES, trusted_proxies=LOCAL)
+    config["routes"][0]["shed_priority"] = 4
+    gateway = lab.gateway(config)
+    assert lab.client(gateway).get("/", headers=headers).status == 200
+    assert origin.next_request().headers.get("x-weir-priority") == str(expected)
+    assert priority_of(gateway.log(1)[0]) == expected
+    gateway.expect_metric(1, "weir_proxy_requests_by_priority_total", priority=str(expected))
+
+
+def test_priority_is_3_where_nobody_says_one(lab):
+    client, _, gateway = identified(lab, HEADER)
+    assert client.get("/").status == 200
+    assert priority_of(gateway.log(1)[0]) == 3
+
+
+def test_priority_of_strangers_is_neither_believed_nor_passed_on(lab):
+    client, origin, gateway = identified(lab, PRIORITISED)
+    assert client.get("/", headers={"X-Priority": "0", "X-Weir-Priority": "0"}).status == 200
+    found = origin.next_request().headers
+    assert "x-priority" not in found and found.get("x-weir-priority") == "3"
+    assert priority_of(gateway.log(1)[0]) == 3
+
+
+def test_priority_of_a_route_needs_no_identity(lab):
+    origin = lab.serving()
+    config = config_for(origin)
+    config["routes"][0]["shed_priority"] = 0
+    gateway = lab.gateway(config)
+    assert lab.client(gateway).get("/").status == 200
+    line = gateway.log(1)[0]
+    assert priority_of(line) == 0 and "tenant" not in line

@@ -27,6 +27,7 @@ identity:
     - value: anonymous
   function: [{path_regex: '^/functions/([^/]+)'}, {route: true}]
   class: [{header: x-tenant-class}]
+  priority: [{header: x-priority}]
 tenants: {classes: {gold: {}}}
 limits:
   - name: per-tenant

@@ -37,6 +37,7 @@ AccessRecord full_record() {
   r.tenant = "acme";
   r.function = "resize";
   r.class_name = "gold";
+  r.priority = 3;
   r.endpoint = "10.0.0.1:80";
   r.attempts = 3;
   r.grpc_status = 14;
