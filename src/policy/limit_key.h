@@ -94,16 +94,22 @@ class KeyHasher {
   LimitKey finish() { return sip_.finish(); }
 
  private:
+  // Up to eight bytes, the first lowest. Loads that overlap write the same bytes twice.
   static std::uint64_t load(std::string_view bytes) {
-    std::uint64_t word = 0;
-    if (bytes.size() == 8) {
-      std::memcpy(&word, bytes.data(), 8);
-    } else {
-      for (std::size_t i = bytes.size(); i-- > 0;) {
-        word = word << 8 | static_cast<unsigned char>(bytes[i]);
-      }
+    const char* const data = bytes.data();
+    const std::size_t size = bytes.size();
+    if (size >= 4) {
+      std::uint32_t low = 0;
+      std::uint32_t high = 0;
+      std::memcpy(&low, data, 4);
+      std::memcpy(&high, data + size - 4, 4);
+      return low | std::uint64_t{high} << (8 * (size - 4));
     }
-    return word;
+    if (size == 0) return 0;
+    const auto at = [&](std::size_t i) {
+      return std::uint64_t{static_cast<unsigned char>(data[i])} << (8 * i);
+    };
+    return at(0) | at(size / 2) | at(size - 1);
   }
 
   SipHasher sip_;

@@ -177,7 +177,9 @@ Limit::Limit(const LimitConfig& config, std::shared_ptr<LimitState> state, const
       dry_run_(config.dry_run),
       ipv6_prefix_(config.ipv6_prefix),
       state_(std::move(state)),
-      secret_(secret) {
+      secret_(secret),
+      node_key_(KeyHasher(secret).finish()),
+      matches_all_(match_.routes.empty() && match_.listeners.empty() && match_.classes.empty()) {
   std::ranges::sort(match_.routes);
   std::ranges::sort(match_.listeners);
   std::ranges::sort(match_.classes);
@@ -218,7 +220,7 @@ const Limit::Override& Limit::find(const LimitKey& key) const {
   return overrides_[at];
 }
 
-bool Limit::matches(const LimitFacts& facts) const {
+bool Limit::matches_some(const LimitFacts& facts) const {
   const auto takes = [](const std::vector<std::string>& list, std::string_view value) {
     return list.empty() || std::binary_search(list.begin(), list.end(), value, std::less<>());
   };
@@ -226,7 +228,7 @@ bool Limit::matches(const LimitFacts& facts) const {
          takes(match_.classes, facts.class_name);
 }
 
-LimitKey Limit::key(const LimitFacts& facts) const {
+LimitKey Limit::key_of(const LimitFacts& facts) const {
   KeyHasher hasher(secret_);
   for (const LimitDimension& dimension : key_) {
     switch (dimension.kind) {

@@ -104,8 +104,8 @@ class Limit {
   const std::string& cost_header() const { return cost_header_; }
   LimitState& state() const { return *state_; }
 
-  bool matches(const LimitFacts& facts) const;
-  LimitKey key(const LimitFacts& facts) const;
+  bool matches(const LimitFacts& facts) const { return matches_all_ || matches_some(facts); }
+  LimitKey key(const LimitFacts& facts) const { return node_wide() ? node_key_ : key_of(facts); }
   const LimitRule& rule(const LimitKey& key, const LimitFacts& facts) const;
 
  private:
@@ -114,6 +114,8 @@ class Limit {
     std::uint32_t rule = 0;  ///< Of rules_; 0 is an empty place.
   };
 
+  bool matches_some(const LimitFacts& facts) const;
+  LimitKey key_of(const LimitFacts& facts) const;
   void add_overrides(const LimitConfig& config);
   const Override& find(const LimitKey& key) const;
 
@@ -126,6 +128,8 @@ class Limit {
   std::uint32_t ipv6_prefix_;
   std::shared_ptr<LimitState> state_;
   KeySecret secret_;
+  LimitKey node_key_;  ///< Where there is no dimension.
+  bool matches_all_;
   std::vector<LimitRule> rules_;  ///< The first is everybody's.
   std::vector<std::pair<std::string, std::uint32_t>> class_rules_;
   std::vector<Override> overrides_;  ///< Open addressing, half full at most.

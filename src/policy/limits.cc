@@ -126,7 +126,8 @@ void WorkerLimits::begin(const LimitFacts& facts, LimitHold& hold, base::Arena& 
     if (!limit.matches(facts)) continue;
     const LimitKey key = limit.key(facts);
     const LimitRule& rule = limit.rule(key, facts);
-    std::construct_at(hold.entries_ + hold.count_++, LimitHold::Entry{&limit, &rule, key, {}, {}});
+    std::construct_at(hold.entries_ + hold.count_++,
+                      LimitHold::Entry{&limit, &rule, key, {}, {}, {}});
     queues = queues || (rule.concurrency && rule.concurrency->max_waiting > 0);
     hold.counts_cost_ = hold.counts_cost_ || rule.cost.has_value();
   }
@@ -140,14 +141,16 @@ void WorkerLimits::begin(const LimitFacts& facts, LimitHold& hold, base::Arena& 
 
 LimitVerdict LimitHold::peek_rates(TimePoint now) {
   LimitVerdict verdict;
-  for (const Entry& entry : entries()) {
+  for (Entry& entry : entries()) {
     const Limit& limit = *entry.limit;
     for_each_rate(limit, *entry.rule, [&](const RateTable& table, const Rate& rate) {
-      const RateResult result = table.peek(entry.key, rate, 1, now);
+      const bool requests = &table == limit.state().requests.get();
+      const RateResult result =
+          table.peek(entry.key, rate, 1, now, requests ? &entry.seen : nullptr);
       if (result.passed) return true;
       if (limit.dry_run()) {
         // Requests are counted when they are charged, what is paid afterwards here.
-        if (&table != limit.state().requests.get()) worker_->stats(limit).dry_run.add();
+        if (!requests) worker_->stats(limit).dry_run.add();
         return true;
       }
       verdict = refused_rate(limit, rate, result);
@@ -174,6 +177,7 @@ LimitVerdict LimitHold::take_places(TimePoint now) {
       entry.permit = std::move(answer.permit);
     } else if (answer.result == Take::kQueued) {
       stats.waited.add();
+      for (Entry& each : entries()) each.seen = {};
       LimitVerdict verdict;
       verdict.outcome = Outcome::kWait;
       return verdict;
@@ -196,8 +200,10 @@ LimitVerdict LimitHold::charge_rates(TimePoint now) {
     Entry& entry = entries_[i];
     LimitStats& stats = worker_->stats(*entry.limit);
     if (entry.rule->requests) {
-      entry.charged =
-          entry.limit->state().requests->charge(entry.key, *entry.rule->requests, 1, now);
+      RateTable& table = *entry.limit->state().requests;
+      const Rate& rate = *entry.rule->requests;
+      entry.charged = entry.seen ? table.charge(entry.key, rate, 1, now, entry.seen)
+                                 : table.charge(entry.key, rate, 1, now);
       if (!entry.charged.passed && entry.limit->dry_run()) {
         stats.dry_run.add();
         continue;

@@ -96,6 +96,7 @@ class LimitHold final : private PlaceWaiter {
     LimitKey key;
     PlacePermit permit;
     RateResult charged;
+    KeyTable::Ref seen;  ///< The word of `requests`, between peek and charge; not over a wait.
   };
 
   void on_place(PlacePermit permit) override;

@@ -83,25 +83,23 @@ bool RateTable::decide(KeyTable::Ref& ref, std::uint64_t now, std::uint64_t inte
 }
 
 RateResult RateTable::charge(const LimitKey& key, const Rate& rate, std::uint64_t cost,
-                             TimePoint at) {
+                             TimePoint at, KeyTable::Ref where) {
   const std::uint64_t now = reckon(at);
   const std::uint64_t interval = rate.interval(cost);
   RateResult out;
-  if (KeyTable::Ref ref = table_.find(key);
-      ref && decide(ref, now, interval, rate.tolerance(), out)) {
-    return out;
-  }
+  if (where && decide(where, now, interval, rate.tolerance(), out)) return out;
   table_.with_word(key, now, [&](KeyTable::Ref& ref) {
     return decide(ref, now, interval, rate.tolerance(), out);
   });
   return out;
 }
 
-RateResult RateTable::peek(const LimitKey& key, const Rate& rate, std::uint64_t cost,
-                           TimePoint at) const {
+RateResult RateTable::peek(const LimitKey& key, const Rate& rate, std::uint64_t cost, TimePoint at,
+                           KeyTable::Ref* where) const {
   const std::uint64_t now = reckon(at);
   const std::uint64_t interval = rate.interval(cost);
   const KeyTable::Ref known = table_.find(key);
+  if (where != nullptr) *where = known;
   // A key without a bucket would begin where the overflow stands.
   const KeyTable::Ref ref = known ? known : table_.overflow();
   const std::uint64_t from = std::max(ref.value(), now);

@@ -58,9 +58,15 @@ class RateTable {
 
   /// Whether charge() would pass. Changes nothing, and may be wrong by what others charge
   /// meanwhile.
-  RateResult peek(const LimitKey& key, const Rate& rate, std::uint64_t cost, TimePoint now) const;
-  /// Takes `cost` if there is room for all of it.
-  RateResult charge(const LimitKey& key, const Rate& rate, std::uint64_t cost, TimePoint now);
+  /// `where`, if given, is told the key's word for a charge() that follows at once.
+  RateResult peek(const LimitKey& key, const Rate& rate, std::uint64_t cost, TimePoint now,
+                  KeyTable::Ref* where = nullptr) const;
+  /// Takes `cost` if there is room for all of it. `where`: what peek() has just told.
+  RateResult charge(const LimitKey& key, const Rate& rate, std::uint64_t cost, TimePoint now) {
+    return charge(key, rate, cost, now, table_.find(key));
+  }
+  RateResult charge(const LimitKey& key, const Rate& rate, std::uint64_t cost, TimePoint now,
+                    KeyTable::Ref where);
   /// Takes `cost` whether or not there is room: bytes that have passed, costs that an origin tells
   /// afterwards. peek() refuses until the debt has flowed back.
   void charge_debt(const LimitKey& key, const Rate& rate, std::uint64_t cost, TimePoint now);

@@ -72,7 +72,13 @@ void set_client_cert(HeaderList& headers, Exchange& exchange) {
 }
 
 void remove_named(HeaderList& headers, std::string_view name) {
-  headers.remove_if([name](const Header& header) { return http::iequals(header.name, name); });
+  const auto is_named = [name](const Header& header) {
+    return header.name.size() == name.size() && http::iequals(header.name, name);
+  };
+  // Seldom there, and to remove is to move all of them.
+  for (const Header& header : headers) {
+    if (is_named(header)) return headers.remove_if(is_named);
+  }
 }
 
 // What an origin reads there is weir's word; a stranger's own word for it does not pass an edge.

@@ -126,7 +126,10 @@ Result<std::string_view> IdentityRules::header_of(const Rule& rule, const Header
   std::string_view found;
   for (const Header& header : headers) {
     if (header.id != rule.id) continue;
-    if (rule.id == HeaderId::kOther && !http::iequals(header.name, rule.text)) continue;
+    if (rule.id == HeaderId::kOther &&
+        (header.name.size() != rule.text.size() || !http::iequals(header.name, rule.text))) {
+      continue;
+    }
     if (!found.empty() && header.value != found) {
       return fail(ErrorCode::kBadHeader, "an identity is told twice, and differently");
     }
