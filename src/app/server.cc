@@ -10,6 +10,7 @@
 #include "app/descriptors.h"
 #include "app/exit_code.h"
 #include "app/op_log.h"
+#include "app/resident.h"
 
 namespace weir::app {
 namespace {
@@ -126,6 +127,7 @@ void Server::on_settle_timer() {
     return;
   }
   state_ = State::kServing;
+  release_startup_pages();
   write_stderr("ready\n");
 }
 
