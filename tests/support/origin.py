@@ -133,6 +133,7 @@ class ServingOrigin(Origin):
         self.refused = []  # connections that came to nothing, as TLS says it
         self._lock = threading.Lock()
         self._threads = []
+        self._stopping = False
         self._acceptor = threading.Thread(target=self._accept_all, daemon=True)
         self._acceptor.start()
 
@@ -144,6 +145,8 @@ class ServingOrigin(Origin):
                 self.refused.append(fault)
                 continue
             except OSError:
+                return
+            if self._stopping:
                 return
             thread = threading.Thread(target=self._serve, args=(connection,), daemon=True)
             self._threads.append(thread)
@@ -187,7 +190,10 @@ class ServingOrigin(Origin):
         eventually(lambda: self.count() >= count, f"{count} requests at {self.address}")
 
     def stop_listening(self):
+        self._stopping = True
         try:
+            if self.path:  # its accept() does not end with a shutdown
+                socket.socket(socket.AF_UNIX).connect(self.path)
             self.listener.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass
