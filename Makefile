@@ -1,7 +1,7 @@
 # One word for each thing one does here; the work is in CMakePresets.json and .ci/.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run build test asan tsan fuzz bench lint deps clean
+.PHONY: help run build test drills asan tsan fuzz bench lint deps clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,11 @@ build: ## the release binary; the last line printed is its path
 test: ## everything that should pass before a commit; ends with `N passed, N failed`
 	@.ci/deps build test
 	@.ci/test dev
+
+drills: ## faults and floods while weir works, one table with its figures; DRILLS='storm ...'
+	@.ci/deps build test
+	@.ci/build dev
+	@WEIR_BINARY=$(CURDIR)/out/dev/bin/weir /usr/bin/python3 tests/drills/run.py $(DRILLS)
 
 asan: ## the same tests under AddressSanitizer, LeakSanitizer and UBSan
 	@.ci/deps build test
