@@ -45,18 +45,25 @@ LimitVerdict refused_place(const Limit& limit, const LimitRule& rule, Cause caus
   return out;
 }
 
-std::string_view number(std::uint64_t value, base::Arena& arena) {
+// `"name";q=100;w=60`: the time is left out where there is none.
+std::string_view field(const LimitVerdict& verdict, char first, std::uint64_t count, char second,
+                       std::uint64_t time, base::Arena& arena) {
   constexpr std::size_t kDigits = 20;
-  char* const text = arena.array<char>(kDigits);
-  return {text, static_cast<std::size_t>(std::to_chars(text, text + kDigits, value).ptr - text)};
-}
-
-std::string_view field(const LimitVerdict& verdict, std::string_view first, std::uint64_t count,
-                       std::string_view second, std::uint64_t time, base::Arena& arena) {
-  const std::string_view head =
-      arena.concat({"\"", verdict.limit->name(), "\";", first, "=", number(count, arena)});
-  if (time == 0) return head;
-  return arena.concat({head, ";", second, "=", number(time, arena)});
+  const std::string_view name = verdict.limit->name();
+  char* const text = arena.array<char>(2 + name.size() + 2 * (3 + kDigits));
+  char* at = text;
+  *at++ = '"';
+  at = std::ranges::copy(name, at).out;
+  *at++ = '"';
+  const auto put = [&at](char what, std::uint64_t value) {
+    *at++ = ';';
+    *at++ = what;
+    *at++ = '=';
+    at = std::to_chars(at, at + kDigits, value).ptr;
+  };
+  put(first, count);
+  if (time != 0) put(second, time);
+  return {text, static_cast<std::size_t>(at - text)};
 }
 
 /// Calls `visit(table, rate, cost)` for the rates of one limit; the last two are paid afterwards,
@@ -77,11 +84,11 @@ std::uint64_t LimitVerdict::retry_after_s() const {
 }
 
 std::string_view rate_limit_policy_field(const LimitVerdict& verdict, base::Arena& arena) {
-  return field(verdict, "q", verdict.quota, "w", verdict.window_s, arena);
+  return field(verdict, 'q', verdict.quota, 'w', verdict.window_s, arena);
 }
 
 std::string_view rate_limit_field(const LimitVerdict& verdict, base::Arena& arena) {
-  return field(verdict, "r", verdict.remaining, "t", verdict.reset_s, arena);
+  return field(verdict, 'r', verdict.remaining, 't', verdict.reset_s, arena);
 }
 
 // ---- The worker.
@@ -104,14 +111,14 @@ void WorkerLimits::end(void* which) {
 LimitVerdict WorkerLimits::check(const LimitFacts& facts, LimitHold& hold, base::Arena& arena) {
   DCHECK(hold.worker_ == nullptr);
   if (generations_.empty() || generations_.back().set->limits().empty()) return {};
-  begin(facts, hold, arena);
   const TimePoint now = clock_.now();
-  LimitVerdict verdict = hold.peek_rates(now);
-  if (verdict.outcome == Outcome::kPass) verdict = hold.take_places(now);
-  return verdict;
+  const LimitVerdict verdict = begin(facts, hold, arena, now);
+  return verdict.outcome == Outcome::kPass ? hold.take_places(now) : verdict;
 }
 
-void WorkerLimits::begin(const LimitFacts& facts, LimitHold& hold, base::Arena& arena) {
+// Each rate is looked at as soon as its key is known: most refusals never make the other keys.
+LimitVerdict WorkerLimits::begin(const LimitFacts& facts, LimitHold& hold, base::Arena& arena,
+                                 TimePoint now) {
   Generation& generation = generations_.back();
   const auto limits = generation.set->limits();
   ++generation.users;
@@ -122,46 +129,45 @@ void WorkerLimits::begin(const LimitFacts& facts, LimitHold& hold, base::Arena& 
   hold.weight_ = facts.weight;
   hold.bytes_ = facts.held_bytes;
   bool queues = false;
+  LimitVerdict verdict;
   for (const Limit& limit : limits) {
     if (!limit.matches(facts)) continue;
     const LimitKey key = limit.key(facts);
     const LimitRule& rule = limit.rule(key, facts);
-    std::construct_at(hold.entries_ + hold.count_++,
-                      LimitHold::Entry{&limit, &rule, key, {}, {}, {}});
+    LimitHold::Entry& entry = *std::construct_at(hold.entries_ + hold.count_++,
+                                                 LimitHold::Entry{&limit, &rule, key, {}, {}, {}});
+    if (!hold.peek_rates(entry, now, verdict)) return verdict;
     queues = queues || (rule.concurrency && rule.concurrency->max_waiting > 0);
     hold.counts_cost_ = hold.counts_cost_ || rule.cost.has_value();
   }
-  if (!queues) return;
-  KeyHasher tenant(secret_);
-  tenant.add(facts.tenant);
-  hold.tenant_ = tenant.finish();
+  if (queues) {
+    KeyHasher tenant(secret_);
+    tenant.add(facts.tenant);
+    hold.tenant_ = tenant.finish();
+  }
+  return verdict;
 }
 
 // ---- The hold.
 
-LimitVerdict LimitHold::peek_rates(TimePoint now) {
-  LimitVerdict verdict;
-  for (Entry& entry : entries()) {
-    const Limit& limit = *entry.limit;
-    for_each_rate(limit, *entry.rule, [&](const RateTable& table, const Rate& rate) {
-      const bool requests = &table == limit.state().requests.get();
-      const RateResult result =
-          table.peek(entry.key, rate, 1, now, requests ? &entry.seen : nullptr);
-      if (result.passed) return true;
-      if (limit.dry_run()) {
-        // Requests are counted when they are charged, what is paid afterwards here.
-        if (!requests) worker_->stats(limit).dry_run.add();
-        return true;
-      }
-      verdict = refused_rate(limit, rate, result);
-      return false;
-    });
-    if (verdict.outcome == Outcome::kPass) continue;
-    worker_->stats(limit).refused_rate.add();
-    give_back();
-    break;
-  }
-  return verdict;
+bool LimitHold::peek_rates(Entry& entry, TimePoint now, LimitVerdict& verdict) {
+  const Limit& limit = *entry.limit;
+  for_each_rate(limit, *entry.rule, [&](const RateTable& table, const Rate& rate) {
+    const bool requests = &table == limit.state().requests.get();
+    const RateResult result = table.peek(entry.key, rate, 1, now, requests ? &entry.seen : nullptr);
+    if (result.passed) return true;
+    if (limit.dry_run()) {
+      // Requests are counted when they are charged, what is paid afterwards here.
+      if (!requests) worker_->stats(limit).dry_run.add();
+      return true;
+    }
+    verdict = refused_rate(limit, rate, result);
+    return false;
+  });
+  if (verdict.outcome == Outcome::kPass) return true;
+  worker_->stats(limit).refused_rate.add();
+  give_back();
+  return false;
 }
 
 LimitVerdict LimitHold::take_places(TimePoint now) {

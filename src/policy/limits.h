@@ -103,7 +103,8 @@ class LimitHold final : private PlaceWaiter {
   void on_dropped() override;
   LimitVerdict refuse_wait();
   void give_back();
-  LimitVerdict peek_rates(TimePoint now);
+  /// False: refused, as `verdict` says, and all given back.
+  bool peek_rates(Entry& entry, TimePoint now, LimitVerdict& verdict);
   LimitVerdict take_places(TimePoint now);
   LimitVerdict charge_rates(TimePoint now);
   void refund_rates(std::size_t count, TimePoint charged_at);
@@ -148,7 +149,7 @@ class WorkerLimits {
   };
 
   LimitStats& stats(const Limit& limit) { return limit.state().stats[worker_]; }
-  void begin(const LimitFacts& facts, LimitHold& hold, base::Arena& arena);
+  LimitVerdict begin(const LimitFacts& facts, LimitHold& hold, base::Arena& arena, TimePoint now);
   void end(void* generation);
 
   const Clock& clock_;
