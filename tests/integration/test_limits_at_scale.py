@@ -14,6 +14,7 @@ from support.waiting import SLOWNESS, eventually
 OWNED = {"identity": {"tenant": [{"header": "x-tenant"}]}, "tenants": {"open": True},
          "trusted_proxies": ["127.0.0.0/8"]}
 HOURLY = "1/h"
+WAITING = 100
 
 
 def direct(lab, *limits, **top):
@@ -68,45 +69,50 @@ def test_limits_queue_is_fair_to_equal_tenants(lab):
 
 
 def test_limits_place_is_handed_over_between_workers_at_once(lab):
-    """Forty wait on two workers for the one place; the origin sees how long it stays empty."""
+    """A hundred wait on two workers for the one place; the origin sees how long it stays empty."""
     origin = lab.origin()
     gateway = lab.gateway(config_for(origin, workers=2, limits=[
-        {"name": "places", "concurrency": {"max": 1, "queue": {"max_requests": 100,
+        {"name": "places", "concurrency": {"max": 1, "queue": {"max_requests": WAITING,
                                                               "max_wait": "60s"}}}], **OWNED,
         cluster={"pool": {"max_idle": 4}}))
     clients = []
-    for number in range(41):
+    for number in range(WAITING + 1):
         client = lab.client(gateway)
-        client.send(request("GET", "/", headers={"X-Tenant": f"t{number}"}))
         clients.append(client)
+        client.send(request("GET", "/", headers={"X-Tenant": f"t{number}"}))
         if number == 0:
             first = origin.accept()
             first.expect()
     eventually(lambda: gateway.metric("weir_limit_decisions_total", limit="places",
-                                      result="waited") == 40, "forty wait")
-    gaps = between_workers(origin, first, 40)
+                                      result="waited") == WAITING, "all wait")
+    gaps = between_workers(origin, first, WAITING)
     assert all(client.read_response().status == 200 for client in clients)
+    if not gaps:
+        pytest.skip("one worker has accepted all connections")
     middle = statistics.median(gaps)
-    print(f"handed over in {middle * 1e6:.0f} us (median), {max(gaps) * 1e6:.0f} us at most")
-    # 1 ms on a machine that does nothing else (bench/README.md); here a few turns of a busy one.
-    assert middle < 0.02 * SLOWNESS, gaps
+    print(f"{len(gaps)} of {WAITING} handed to the other worker in {middle * 1e6:.0f} us (median), "
+          f"{max(gaps) * 1e6:.0f} us at most")
+    # Under 1 ms on a machine that does nothing else; what is ruled out here is a wait for a timer.
+    assert middle < 0.1 * SLOWNESS, gaps
 
 
 def between_workers(origin, connection, count):
-    """Answers `count` + 1 requests, one at a time, on whichever connection each comes."""
+    """Answers `count` + 1 requests, one at a time, on whichever connection each comes. Seconds from
+    an answer to the next request, where that came from the other worker: each has connections of
+    its own."""
     connections, gaps = [connection], []
     for _ in range(count):
+        begun = time.perf_counter()  # before: weir may be through while send() returns
         connection.answer(200, b"ok")
-        begun = time.perf_counter()
-        connection = next_asked(origin, connections)
+        before, connection = connection, next_asked(origin, connections)
         connection.expect()
-        gaps.append(time.perf_counter() - begun)
+        if connection is not before:
+            gaps.append(time.perf_counter() - begun)
     connection.answer(200, b"ok")
     return gaps
 
 
 def next_asked(origin, connections):
-    """Each worker has connections of its own."""
     readable, _, _ = select.select([origin.listener] + [c.sock for c in connections], [], [], 10)
     assert readable, "nobody asks"
     if readable[0] is origin.listener:
