@@ -54,6 +54,25 @@ def failures(group):
     return sum(count for outcome, count in group["outcomes"].items() if outcome != "ok")
 
 
+def told_by_weir(gateway, label, prefix):
+    """What weir's metrics by tenant or function (`label`) say of the names that begin with `prefix`:
+    nothing if they do not count them."""
+    metrics = gateway.metrics()
+
+    def total(name, **labels):
+        return sum(value for have, value in metrics.series(f"weir_{label}_{name}", **labels)
+                   if have[label].startswith(prefix))
+
+    asked = total("requests_total")
+    if not asked:
+        return []
+    answered = max(total("request_duration_seconds_count"), 1)
+    mean = total("request_duration_seconds_sum") / answered
+    return [shown(f"weir's count of {label} {prefix}*",
+                  f"{total('requests_total', outcome='ok') / asked:.4f} of {asked:.0f} well, "
+                  f"{mean * 1000:.1f} ms each")]
+
+
 def free_port():
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))

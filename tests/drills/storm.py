@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """One tenant at fifty times his limit: what do the others lose?"""
-from drills.lab import at_least, at_most, drill, failures, share_ok, shown
+from drills.lab import at_least, at_most, drill, failures, share_ok, shown, told_by_weir
 from support.lab import config_for
 
 LIMIT = 20   # requests a second, each tenant
@@ -23,6 +23,8 @@ def storm(lab):
     groups = lab.load(seconds, others,
                       {"name": "storm", "rate": 50 * LIMIT, "path": "/bytes/128"}).wait()
     probes.close()
+    told = [figure for label, prefix in (("tenant", "others"), ("tenant", "storm"), ("function", "f"))
+            for figure in told_by_weir(lab.gateway, label, prefix)]
     allowed = LIMIT * (seconds + 1)
     passed = groups["storm"]["outcomes"].get("ok", 0)
     return [
@@ -31,4 +33,4 @@ def storm(lab):
         at_least("of his limit, the storm got", passed / allowed, 0.9),
         shown("refused to the storm", failures(groups["storm"])),
         at_most("probes that failed", len(probes.faults()), 0, "{:.0f}"),
-    ]
+    ] + told
