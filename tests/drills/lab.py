@@ -54,6 +54,12 @@ def failures(group):
     return sum(count for outcome, count in group["outcomes"].items() if outcome != "ok")
 
 
+def amplification(gateway, groups):
+    """Tries at origins, of the requests that clients made."""
+    asked = sum(group["due"] for group in groups.values())
+    return gateway.metric("weir_cluster_attempts_total") / max(asked, 1)
+
+
 def told_by_weir(gateway, label, prefix):
     """What weir's metrics by tenant or function (`label`) say of the names that begin with `prefix`:
     nothing if they do not count them."""
