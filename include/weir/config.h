@@ -112,10 +112,13 @@ struct ListenerTlsConfig {
 enum class AcceptProxy : std::uint8_t { kOff, kAccept, kRequire };
 
 struct ListenerLimits {
-  AutoCount max_connections;                   // connections open at once, process-wide
-  std::uint64_t max_header_bytes = 64 * 1024;  // request line and headers together; beyond: 431
-  std::uint32_t max_headers = 100;             // header fields of a request; beyond: 431
-  std::uint64_t max_uri_bytes = 16 * 1024;     // request target; beyond: 414
+  AutoCount max_connections;                    // connections open at once, process-wide
+  std::uint32_t max_connections_per_ip = 1024;  // of those, of one client address; 0 no limit
+  std::uint8_t ipv6_prefix = 64;                // bits of an IPv6 address that make one client
+  std::uint32_t accept_rate = 0;                // connections taken a second, process-wide; 0 off
+  std::uint64_t max_header_bytes = 64 * 1024;   // request line and headers together; beyond: 431
+  std::uint32_t max_headers = 100;              // header fields of a request; beyond: 431
+  std::uint64_t max_uri_bytes = 16 * 1024;      // request target; beyond: 414
 };
 
 struct ListenerConfig {

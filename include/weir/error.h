@@ -46,6 +46,8 @@ enum class ErrorCode : uint8_t {
   kClusterRequestsFull,
   kClusterConnectionsFull,
   kConnectionLimit,
+  kAddressConnectionLimit,
+  kNoDescriptors,
   kShuttingDown,
   kDeadlineExceeded,
   kRateLimited,

@@ -2,6 +2,7 @@
 #include "admin/json.h"
 
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 namespace weir::admin {
 namespace {
@@ -64,7 +65,7 @@ Json listener(const ListenerTotals& l) {
           {"connections", l.connections},
           {"max_connections", l.max_connections},
           {"connections_accepted", l.accepted},
-          {"connections_refused", l.refused},
+          {"connections_refused", std::accumulate(l.refused.begin(), l.refused.end(), uint64_t{0})},
           {"exchanges", l.exchanges},
           {"requests", l.requests},
           {"responses",

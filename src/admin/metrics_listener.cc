@@ -37,7 +37,11 @@ void add_listener(Metric metric, const ListenerTotals& l, Samples& out) {
     case Metric::kListenerAccepted:
       return out.add(l.accepted, std::move(labels));
     case Metric::kListenerRefused:
-      return out.add(l.refused, std::move(labels));
+      for (size_t i = 0; i < l.refused.size(); ++i) {
+        const auto why = std::string(proxy::refusal_word(static_cast<proxy::Refusal>(i)));
+        out.add(l.refused[i], {{"listener", l.name}, {"reason", why}});
+      }
+      return;
     case Metric::kListenerConnections:
       return out.add(l.connections, std::move(labels));
     case Metric::kListenerMaxConnections:

@@ -41,6 +41,10 @@ bool add_policies(Metric metric, const Totals& t, Samples& out) {
     case Metric::kSpliced:
       out.add(t.spliced_bytes);
       return true;
+    case Metric::kIdleShed:
+      out.add(t.idle_shed_downstream, {{"side", "downstream"}});
+      out.add(t.idle_shed_upstream, {{"side", "upstream"}});
+      return true;
     case Metric::kIdentityMissing:
       add_missing(t, out);
       return true;

@@ -31,7 +31,7 @@ ListenerTotals listener_totals(const proxy::ListenerUse& use, WallTime now) {
   out.max_connections = shared.max_connections.load(std::memory_order_relaxed);
   for (const auto& stats : shared.stats) {
     out.accepted += stats->connections_accepted.value();
-    out.refused += stats->connections_refused.value();
+    add_all(out.refused, stats->connections_refused);
     out.connections += stats->connections_active.value();
     out.exchanges += stats->exchanges_active.value();
     out.requests += stats->requests.value();
@@ -77,6 +77,8 @@ void add_worker(Totals& out, const WorkerReading& worker, int64_t now_ns) {
                          stats.downstream_connections_live.value(),
                          stats.upstream_connections_live.value()});
   add_all(out.failures, stats.failures);
+  out.idle_shed_downstream += stats.idle_shed_downstream.value();
+  out.idle_shed_upstream += stats.idle_shed_upstream.value();
   out.tenants_missing += stats.tenants_missing.value();
   out.functions_missing += stats.functions_missing.value();
   add_all(out.requests_by_priority, stats.requests_by_priority);

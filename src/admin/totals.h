@@ -18,6 +18,7 @@
 #include "base/counters.h"
 #include "http/grpc.h"
 #include "net/tls_session.h"
+#include "proxy/stats.h"
 #include "upstream/cluster_manager.h"
 
 namespace weir::admin {
@@ -43,7 +44,7 @@ struct ListenerTotals {
   std::string name;
   std::string address;
   uint64_t accepted = 0;
-  uint64_t refused = 0;
+  std::array<uint64_t, static_cast<size_t>(proxy::Refusal::kCount)> refused{};
   int64_t connections = 0;
   uint64_t max_connections = 0;
   int64_t exchanges = 0;
@@ -146,6 +147,8 @@ struct Totals {
   std::vector<LimitTotals> limits;
   std::array<uint64_t, static_cast<size_t>(ErrorCode::kCount)> failures{};
   uint64_t spliced_bytes = 0;
+  uint64_t idle_shed_downstream = 0;
+  uint64_t idle_shed_upstream = 0;
   bool identifies = false;  ///< The config has identity or limits.
   uint64_t tenants_missing = 0;
   uint64_t functions_missing = 0;

@@ -79,10 +79,13 @@ std::expected<void, std::string> Server::start(Compiled compiled) {
   limits_ = std::make_unique<LimitOffice>(clock_, workers_, count);
   policy::LimitRegistry& registry = limits_->registry();
   if (compiled.policies) proxy::compile_limits(config, registry, *compiled.policies);
+  descriptors_ = std::make_unique<proxy::DescriptorGuard>(
+      proxy::DescriptorMarks::from_limit(descriptor_limit_));
   for (uint32_t i = 0; i < count; ++i) {
     workers_.push_back(std::make_unique<proxy::Worker>(
         clock_, proxy::WorkerOptions{i, random_seed(), log_thread_->ring(i), limits_.get(),
-                                     registry.secret()}));
+                                     registry.secret(), descriptors_.get()}));
+    descriptors_->enlist(*workers_.back());
   }
   publisher_ = std::make_unique<Publisher>(
       Publisher::Parts{loop_, config_thread_, *listeners_, clusters_, workers_});

@@ -29,6 +29,7 @@
 #include "app/thread.h"
 #include "net/loop.h"
 #include "net/resolver.h"
+#include "proxy/descriptor_guard.h"
 #include "proxy/worker.h"
 #include "upstream/cluster_manager.h"
 
@@ -87,6 +88,7 @@ class Server final : public admin::Process {
   std::unique_ptr<Listeners> listeners_;
   std::unique_ptr<LogThread> log_thread_;
   std::unique_ptr<LimitOffice> limits_;
+  std::unique_ptr<proxy::DescriptorGuard> descriptors_;
   std::vector<std::unique_ptr<proxy::Worker>> workers_;
   std::vector<Thread> threads_;
   std::unique_ptr<Publisher> publisher_;

@@ -41,5 +41,6 @@ CodecPtr<HeaderPairs> header_values();
 // The defaults that `profile` chooses.
 Http1Config http1_defaults(Profile profile);
 Http2Config http2_defaults(Profile profile);
+ListenerLimits listener_limit_defaults(Profile profile);
 
 }  // namespace weir::config

@@ -44,12 +44,42 @@ CodecPtr<Http2Config> http2_section() {
   });
 }
 
+constexpr std::uint32_t kMaxAcceptRate = 10'000'000;
+
+// 0, or connections a second: "2000/s".
+ScalarPtr<std::uint32_t> accept_rate() {
+  ScalarSpec<std::uint32_t> spec;
+  spec.type = {"number/s or 0", "2000/s"};
+  spec.parse = [](const std::string& text) -> Parsed<std::uint32_t> {
+    if (text == "0") return 0;
+    const auto amount = parse_integer(std::string_view(text).substr(0, text.rfind('/')));
+    if (!text.ends_with("/s") || !amount) {
+      return std::unexpected(
+          Finding{"not a rate of connections", "write connections a second: 2000/s"});
+    }
+    if (*amount >= 1 && *amount <= kMaxAcceptRate) return static_cast<std::uint32_t>(*amount);
+    return std::unexpected(Finding{"out of range", "write 1/s to 10000000/s, or 0 for no limit"});
+  };
+  spec.format = [](const std::uint32_t& value) {
+    if (value == 0) return Scalar{"0", Scalar::Kind::kNumber};
+    return text_scalar(std::to_string(value) + "/s");
+  };
+  return scalar(std::move(spec));
+}
+
 CodecPtr<ListenerLimits> limits_section() {
   using S = ListenerLimits;
   return section<S>({
       key("max_connections", &S::max_connections,
           or_word("auto", count<std::uint32_t>(1, kMaxConnections)),
           "Connections open at once in the process; auto derives it from the descriptor limit."),
+      key("max_connections_per_ip", &S::max_connections_per_ip,
+          count<std::uint32_t>(0, kMaxConnections),
+          "Of those, connections of one client address; 0 for no limit (sidecar: 0)."),
+      key("ipv6_prefix", &S::ipv6_prefix, count<std::uint8_t>(1, 128),
+          "The first bits of an IPv6 address that count as one client."),
+      key("accept_rate", &S::accept_rate, accept_rate(),
+          "Connections taken a second, in the process; more wait in the kernel. 0 for no limit."),
       key("max_header_bytes", &S::max_header_bytes, size(Zero::kRefused, 1024, 1024 * 1024),
           "Request line and headers together; beyond it 431."),
       key("max_headers", &S::max_headers, count<std::uint32_t>(1, 1000),
@@ -68,6 +98,7 @@ void apply_profile(Reader& reader, NodeId id, ListenerConfig& listener) {
     if (reader.document().text(profile) != word) continue;
     listener.http1 = http1_defaults(value);
     listener.http2 = http2_defaults(value);
+    listener.limits = listener_limit_defaults(value);
   }
 }
 
@@ -91,6 +122,13 @@ Http2Config http2_defaults(Profile profile) {
   http2.max_concurrent_streams = 1024;
   http2.initial_stream_window = std::uint64_t{1024} * 1024;
   return http2;
+}
+
+ListenerLimits listener_limit_defaults(Profile profile) {
+  ListenerLimits limits;
+  // One local peer is one address, however many it brings.
+  if (profile == Profile::kSidecar) limits.max_connections_per_ip = 0;
+  return limits;
 }
 
 CodecPtr<ListenerConfig> listener_section() {

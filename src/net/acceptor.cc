@@ -61,6 +61,7 @@ Acceptor::~Acceptor() {
 void Acceptor::accept_some() {
   Handle* const handle = handle_;
   for (int i = 0; i < kAcceptsPerTurn; ++i) {
+    if (const Duration wait = handler_.accept_wait(); wait > Duration::zero()) return pause(wait);
     sockaddr_storage storage;
     socklen_t length = sizeof storage;
     const int fd = ::accept4(fd_, reinterpret_cast<sockaddr*>(&storage), &length,
@@ -79,12 +80,16 @@ void Acceptor::accept_some() {
   }
 }
 
+void Acceptor::pause(Duration time) {
+  uv_poll_stop(&handle_->poll);
+  loop_.arm(retry_, time);
+}
+
 void Acceptor::shed_one() {
   if (reserve_fd_ < 0) reserve_fd_ = open_reserve();
   if (reserve_fd_ < 0) {
     // Another thread took the one that was kept: waiting costs less than turning for nothing.
-    uv_poll_stop(&handle_->poll);
-    loop_.arm(retry_, kNoDescriptorPause);
+    pause(kNoDescriptorPause);
     handler_.on_descriptors_exhausted();
     return;
   }

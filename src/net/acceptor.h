@@ -22,6 +22,8 @@ class AcceptHandler {
   virtual void on_accept(int fd, const Peer& peer) = 0;
   /// A connection was closed at once because no descriptor is left.
   virtual void on_descriptors_exhausted() = 0;
+  /// For how long to leave connections in the kernel's queue; asked before each is taken.
+  virtual Duration accept_wait() { return {}; }
 
  protected:
   ~AcceptHandler() = default;
@@ -41,12 +43,13 @@ class Acceptor {
   void accept_some();
   void watch();
   void shed_one();
+  void pause(Duration time);
 
   Loop& loop_;
   const int fd_;
   int reserve_fd_;
   AcceptHandler& handler_;
-  Timer retry_;     ///< Accepts again after the process had no descriptor at all.
+  Timer retry_;     ///< Accepts again after a pause.
   Handle* handle_;  ///< Frees itself in its close callback.
 };
 

@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/check.h"
 
 namespace weir::net {
@@ -15,11 +17,17 @@ constexpr int kPipeBytes = 1 << 20;
 }  // namespace
 
 PipePool::~PipePool() {
+  trim();
+  CHECK(open_ == 0);
+}
+
+void PipePool::trim() {
   for (const Pipe& pipe : free_) {
     ::close(pipe.read_end);
     ::close(pipe.write_end);
   }
-  CHECK(open_ == free_.size());
+  open_ -= free_.size();
+  free_.clear();
 }
 
 Pipe PipePool::take() {
@@ -30,6 +38,11 @@ Pipe PipePool::take() {
   }
   int ends[2];
   if (open_ >= max_open_ || ::pipe2(ends, O_NONBLOCK | O_CLOEXEC) != 0) return {};
+  if (std::max(ends[0], ends[1]) >= mark_) {
+    ::close(ends[0]);
+    ::close(ends[1]);
+    return {};
+  }
   ++open_;
   ::fcntl(ends[1], F_SETPIPE_SZ, kPipeBytes);
   // An unprivileged process over pipe-user-pages-soft gets less than it asks for.

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <limits>
 #include <vector>
 
 namespace weir::net {
@@ -18,8 +19,10 @@ struct Pipe {
 
 class PipePool {
  public:
-  /// At most `max_open` pipes at once, of which `max_free` are kept for reuse.
-  PipePool(size_t max_open, size_t max_free) : max_open_(max_open), max_free_(max_free) {}
+  /// At most `max_open` pipes at once, of which `max_free` are kept for reuse. None gets a
+  /// descriptor of `mark` or above: those are worth more than a copy saved.
+  PipePool(size_t max_open, size_t max_free, int mark = std::numeric_limits<int>::max())
+      : max_open_(max_open), max_free_(max_free), mark_(mark) {}
   PipePool(const PipePool&) = delete;
   PipePool& operator=(const PipePool&) = delete;
   ~PipePool();
@@ -29,10 +32,13 @@ class PipePool {
   /// `empty`: nothing is left in it.
   void give_back(Pipe pipe, bool empty);
   size_t open() const { return open_; }
+  /// Closes those that are kept for reuse.
+  void trim();
 
  private:
   const size_t max_open_;
   const size_t max_free_;
+  const int mark_;
   size_t open_ = 0;
   std::vector<Pipe> free_;
 };

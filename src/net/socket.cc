@@ -14,6 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -214,6 +215,19 @@ int start_connect(const SocketAddress& address, uint32_t tcp_user_timeout_ms) {
   const int error = errno;
   ::close(fd);
   return -error;
+}
+
+int renumber(int fd) {
+  const int lowest = ::fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  if (lowest < 0) return fd;
+  ::close(std::max(fd, lowest));
+  return std::min(fd, lowest);
+}
+
+void close_with_reset(int fd) {
+  const linger at_once{.l_onoff = 1, .l_linger = 0};
+  ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  ::close(fd);
 }
 
 namespace {

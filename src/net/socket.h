@@ -133,6 +133,12 @@ class Socket : public base::ListLink<> {
   std::unique_ptr<TlsSession> tls_;
 };
 
+/// Closes a connection that nobody has used: a reset, so that the kernel keeps nothing of it.
+void close_with_reset(int fd);
+
+/// Moves a descriptor to the lowest free number, if that is lower.
+int renumber(int fd);
+
 /// Starts a non-blocking connect. The result is a descriptor (the connection may still be under
 /// way) or -errno.
 class SocketAddress;

@@ -84,8 +84,8 @@ constexpr auto kVerifyReasons = std::to_array<VerifyRow>({
 
 std::string_view tls_failure_word(TlsFailure failure) {
   static constexpr std::array<std::string_view, static_cast<size_t>(TlsFailure::kCount)> kWords{
-      "",      "not_tls", "version", "cipher", "alpn", "no_certificate", "certificate",
-      "alert", "closed",  "protocol"};
+      "",      "not_tls", "version", "cipher",  "alpn", "no_certificate", "certificate",
+      "alert", "closed",  "timeout", "protocol"};
   return kWords[static_cast<size_t>(failure)];
 }
 

@@ -36,6 +36,7 @@ enum class TlsFailure : uint8_t {
   kCertificate,    ///< The peer's certificate does not verify.
   kAlert,          ///< The peer refused with an alert.
   kPeerClosed,     ///< The peer left in the middle of the handshake.
+  kTimeout,        ///< It took too long.
   kProtocol,       ///< Anything else against the protocol.
   kCount
 };

@@ -3,6 +3,7 @@
 // header, TLS handshake), HTTP/1 or HTTP/2. In its listener's list until it closes. One thread.
 #pragma once
 
+#include <weir/clock.h>
 #include <weir/units.h>
 
 #include <memory>
@@ -10,6 +11,7 @@
 #include <string_view>
 
 #include "base/intrusive_list.h"
+#include "policy/address_places.h"
 
 namespace weir::net {
 class Socket;
@@ -26,6 +28,17 @@ class ClientConnection : public base::ListLink<> {
   virtual void drain() = 0;
   /// The worker stops: resets.
   virtual void kill() = 0;
+  /// Since when nothing is under way; TimePoint::max() if something is. A client that has yet to
+  /// say its first word, or to end its handshake, idles after a second of that.
+  virtual TimePoint idle_since() const = 0;
+  /// What it holds is wanted elsewhere. Closes now. Requires: idle_since() is not max().
+  virtual void shed() = 0;
+
+  /// After so long, one that has not begun to speak counts as idle.
+  static constexpr Duration kFirstWord = std::chrono::seconds(1);
+
+  /// Its client's place among the connections of one address; none where nothing limits them.
+  policy::AddressPlace address_place;
 
  protected:
   ClientConnection() = default;
@@ -47,6 +60,7 @@ struct Handover {
   const net::Peer& peer;
   std::string_view bytes;           ///< Read already.
   std::unique_ptr<ProxyTold> told;  ///< Null for most.
+  bool draining = false;            ///< One request more, and that is it.
 };
 
 }  // namespace weir::proxy

@@ -2,13 +2,17 @@
 #include "proxy/dial.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 #include "net/loop.h"
 #include "proxy/exchange.h"
 #include "proxy/proxy_header.h"
+#include "proxy/worker.h"
 
 namespace weir::proxy {
 namespace {
+
+constexpr uint32_t kShedForOne = 8;
 
 Error connect_error(int error) {
   switch (error) {
@@ -17,6 +21,9 @@ Error connect_error(int error) {
       return make_error(ErrorCode::kConnectRefused, nullptr, Retry::kUnsent, error);
     case ETIMEDOUT:
       return make_error(ErrorCode::kConnectTimeout, nullptr, Retry::kUnsent, error);
+    case EMFILE:
+    case ENFILE:
+      return make_error(ErrorCode::kNoDescriptors, nullptr, Retry::kUnsent, error);
     default:
       return make_error(ErrorCode::kConnectFailed, nullptr, Retry::kUnsent, error);
   }
@@ -24,11 +31,19 @@ Error connect_error(int error) {
 
 }  // namespace
 
-Result<void> Dial::start(net::Socket& socket, net::SocketHandler& handler, net::Loop& loop,
+Result<void> Dial::start(net::Socket& socket, net::SocketHandler& handler, Worker& worker,
                          const upstream::WorkerEndpoint& endpoint) {
   const auto user_timeout = endpoint.cluster().config().tcp_user_timeout.count();
   const int fd = net::start_connect(endpoint.address(), static_cast<uint32_t>(user_timeout));
+  const DescriptorMarks& marks = worker.descriptor_marks();
+  // Until it is tried again, others may have let go of theirs.
+  if (fd >= marks.shed || fd == -EMFILE || fd == -ENFILE) worker.ask_to_shed_idle(kShedForOne);
+  if (fd >= marks.origins) {
+    ::close(fd);
+    return std::unexpected(connect_error(EMFILE));
+  }
   if (fd < 0) return std::unexpected(connect_error(-fd));
+  net::Loop& loop = worker.loop();
   if (!socket.adopt(loop.sockets(), fd, handler)) return std::unexpected(connect_error(errno));
   return {};
 }

@@ -12,13 +12,14 @@
 namespace weir::proxy {
 
 class Exchange;
+class Worker;
 
 class Dial {
  public:
   enum class Progress : uint8_t { kPending, kReady, kFailed };
 
   /// Begins. An error if the kernel refuses at once.
-  static Result<void> start(net::Socket& socket, net::SocketHandler& handler, net::Loop& loop,
+  static Result<void> start(net::Socket& socket, net::SocketHandler& handler, Worker& worker,
                             const upstream::WorkerEndpoint& endpoint);
   /// After each event of the socket. `client`: for whom, where the cluster wants a PROXY header.
   Progress step(net::Socket& socket, upstream::WorkerEndpoint& endpoint, const Exchange* client);

@@ -18,10 +18,13 @@ using Status = net::IoResult::Status;
 DownstreamAccept::DownstreamAccept(WorkerListener& listener, const net::Peer& peer)
     : listener_(listener),
       timer_(net::timer_callback<&DownstreamAccept::on_timer>(this)),
-      peer_(peer) {}
+      peer_(peer),
+      opened_(listener.worker().loop().now()) {}
 
-void DownstreamAccept::open(WorkerListener& listener, int fd, const net::Peer& peer) {
+void DownstreamAccept::open(WorkerListener& listener, int fd, const net::Peer& peer,
+                            policy::AddressPlace place) {
   auto* accept = new DownstreamAccept(listener, peer);
+  accept->address_place = std::move(place);
   listener.connection_opened(*accept);
   net::Loop& loop = listener.worker().loop();
   if (!accept->socket_.adopt(loop.sockets(), fd, *accept)) return accept->close();
@@ -33,10 +36,10 @@ void DownstreamAccept::open(WorkerListener& listener, int fd, const net::Peer& p
       return accept->begin_tls({});
     case AcceptProxy::kAccept:
       // A stranger's header is left in the stream, where no protocol can make sense of it.
-      if (!accept->trusted()) return accept->begin_tls({});
+      if (!listener.trusts(peer)) return accept->begin_tls({});
       break;
     case AcceptProxy::kRequire:
-      if (!accept->trusted()) {
+      if (!listener.trusts(peer)) {
         accept->refuse(ErrorCode::kBadProxyHeader, "the peer is not in trusted_proxies");
       }
       break;
@@ -48,18 +51,11 @@ void DownstreamAccept::sniff(ClientConnection& from, Handover handover) {
   handover.listener.connection_replaced(from, *accept);
   accept->state_ = State::kPreface;
   accept->told_ = std::move(handover.told);
+  accept->draining_ = handover.draining;
   accept->received_ = handover.bytes;
   handover.socket.hand_over(accept->socket_, *accept);
   handover.listener.worker().loop().arm(accept->timer_,
                                         handover.listener.config().http1.header_timeout);
-}
-
-bool DownstreamAccept::trusted() const {
-  if (peer_.is_unix) return true;
-  for (const Cidr& cidr : listener_.worker().snapshot().config->trusted_proxies) {
-    if (cidr.contains(peer_.ip)) return true;
-  }
-  return false;
 }
 
 void DownstreamAccept::on_socket() {
@@ -109,6 +105,11 @@ bool DownstreamAccept::take_proxy_header(size_t& used) {
     peer_.ip = facts.source;
     peer_.port = facts.source_port;
     peer_.is_unix = false;
+    // From here on it is the client that counts, not the proxy that brought it.
+    if (!listener_.take_place(*this, peer_)) {
+      close();
+      return false;
+    }
   }
   if (facts.kind != http::ProxyFacts::Kind::kLocal) {
     told_ = std::make_unique<ProxyTold>(ProxyTold{facts.destination, facts.destination_port,
@@ -169,7 +170,7 @@ void DownstreamAccept::hand_over(std::string_view received) {
   timer_.cancel();
   const bool http2 = socket_.is_tls() ? socket_.tls()->alpn() == Alpn::kH2
                                       : received.starts_with(http::kH2Preface);
-  Handover handover{listener_, socket_, peer_, received, std::move(told_)};
+  Handover handover{listener_, socket_, peer_, received, std::move(told_), draining_};
   if (http2) {
     H2DownstreamConnection::take_over(*this, std::move(handover));
   } else {
@@ -188,7 +189,7 @@ void DownstreamAccept::on_timer() {
   if (state_ == State::kPreface) {
     return refuse(ErrorCode::kRequestTimeout, "in the middle of a preface");
   }
-  listener_.stats().tls_failures[static_cast<size_t>(net::TlsFailure::kPeerClosed)].add();
+  listener_.stats().tls_failures[static_cast<size_t>(net::TlsFailure::kTimeout)].add();
   refuse(ErrorCode::kTlsHandshake, "the handshake took too long");
 }
 

@@ -30,15 +30,19 @@ class DownstreamAccept final : public net::SocketHandler,
                                public ClientConnection {
  public:
   /// Takes over `fd`. If the kernel refuses it, the connection is closed before open() returns.
-  static void open(WorkerListener& listener, int fd, const net::Peer& peer);
+  static void open(WorkerListener& listener, int fd, const net::Peer& peer,
+                   policy::AddressPlace place);
 
   /// Takes over a plain connection whose first bytes are a part of HTTP/2's preface: what it speaks
   /// is not known yet.
   static void sniff(ClientConnection& from, Handover handover);
 
   // ClientConnection
-  void drain() override { close(); }
+  /// The client is served one request more: it began before the drain did.
+  void drain() override { draining_ = true; }
   void kill() override { close(); }
+  TimePoint idle_since() const override { return opened_ + kFirstWord; }
+  void shed() override { close(); }
 
   // net::SocketHandler
   void on_socket() override;
@@ -49,7 +53,6 @@ class DownstreamAccept final : public net::SocketHandler,
   DownstreamAccept(WorkerListener& listener, const net::Peer& peer);
   ~DownstreamAccept() override = default;
 
-  bool trusted() const;
   void read_proxy_header();
   bool take_proxy_header(size_t& used);
   void read_preface();
@@ -66,7 +69,9 @@ class DownstreamAccept final : public net::SocketHandler,
   net::Peer peer_;
   std::string received_;  ///< Of the PROXY header or preface, so far.
   std::unique_ptr<ProxyTold> told_;
+  TimePoint opened_;
   State state_ = State::kProxyHeader;
+  bool draining_ = false;
 };
 
 }  // namespace weir::proxy

@@ -17,6 +17,8 @@ namespace {
 // Lingering close: for how long what comes is dropped, so that the client gets to read the answer
 // before a reset could destroy it (RFC 9112, 9.6).
 constexpr Duration kLingerTime = std::chrono::seconds(2);
+// A client whose handshake the drain found under way has so long to begin its request.
+constexpr Duration kDrainGrace = std::chrono::seconds(1);
 // A rate is judged only after this long: a start may stutter.
 constexpr Duration kRateGrace = std::chrono::seconds(5);
 
@@ -29,8 +31,10 @@ DownstreamConnection::DownstreamConnection(WorkerListener& listener, const net::
 
 DownstreamConnection::~DownstreamConnection() = default;
 
-void DownstreamConnection::open(WorkerListener& listener, int fd, const net::Peer& peer) {
+void DownstreamConnection::open(WorkerListener& listener, int fd, const net::Peer& peer,
+                                policy::AddressPlace place) {
   auto* connection = new DownstreamConnection(listener, peer);
+  connection->address_place = std::move(place);
   listener.connection_opened(*connection);
   Worker& worker = listener.worker();
   if (!connection->socket_.adopt(worker.loop().sockets(), fd, *connection)) {
@@ -47,7 +51,10 @@ void DownstreamConnection::take_over(ClientConnection& from, Handover handover) 
   connection->told_ = std::move(handover.told);
   handover.socket.hand_over(connection->socket_, *connection);
   Worker& worker = handover.listener.worker();
-  worker.loop().arm(connection->timer_, handover.listener.config().http1.header_timeout);
+  connection->draining_ = handover.draining;
+  worker.loop().arm(connection->timer_, handover.draining
+                                            ? kDrainGrace
+                                            : handover.listener.config().http1.header_timeout);
   if (handover.bytes.empty()) return;
   connection->surplus_.append(handover.bytes, worker.large_blocks(), handover.listener.account());
   connection->socket_.wake();
@@ -61,7 +68,7 @@ bool DownstreamConnection::may_speak_http2(std::string_view in) const {
 }
 
 void DownstreamConnection::become_http2(std::string_view in) {
-  Handover handover{listener_, socket_, peer_, in, std::move(told_)};
+  Handover handover{listener_, socket_, peer_, in, std::move(told_), draining_};
   if (http::is_cut_preface(in)) {
     DownstreamAccept::sniff(*this, std::move(handover));
   } else {
@@ -80,6 +87,13 @@ Output::Memory DownstreamConnection::memory() {
 void DownstreamConnection::drain() {
   draining_ = true;
   if (state_ == State::kIdle) close();
+}
+
+TimePoint DownstreamConnection::idle_since() const {
+  if (state_ != State::kIdle || socket_.readable()) return TimePoint::max();
+  const Http1Config& config = listener_.config().http1;
+  if (requests_ > 0) return timer_.deadline() - config.keepalive_timeout;
+  return timer_.deadline() - config.header_timeout + kFirstWord;
 }
 
 void DownstreamConnection::kill() {

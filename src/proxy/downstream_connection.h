@@ -44,7 +44,8 @@ class DownstreamConnection final : public net::SocketHandler,
                                    public ClientConnection {
  public:
   /// Takes over `fd`. If the kernel refuses it, the connection is closed before open() returns.
-  static void open(WorkerListener& listener, int fd, const net::Peer& peer);
+  static void open(WorkerListener& listener, int fd, const net::Peer& peer,
+                   policy::AddressPlace place);
 
   /// Takes over a connection whose PROXY header and TLS handshake are done, in the place of `from`
   /// in the listener's list. `bytes` were read already.
@@ -53,6 +54,8 @@ class DownstreamConnection final : public net::SocketHandler,
   // ClientConnection
   void drain() override;
   void kill() override;
+  TimePoint idle_since() const override;
+  void shed() override { close(); }
 
   // net::SocketHandler
   void on_socket() override;

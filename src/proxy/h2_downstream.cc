@@ -49,6 +49,7 @@ void H2DownstreamConnection::take_over(ClientConnection& from, Handover handover
   connection->worker_.loop().arm(connection->timer_,
                                  handover.listener.config().http1.header_timeout);
   if (!handover.bytes.empty()) connection->feed(handover.bytes);
+  if (handover.draining) connection->drain();
   connection->wake();
 }
 
@@ -186,6 +187,21 @@ void H2DownstreamConnection::drain() {
   session_.shut_down(last_named_);
   worker_.loop().arm(timer_, kGoAwayGrace);
   wake();
+}
+
+TimePoint H2DownstreamConnection::idle_since() const {
+  if (socket_.readable()) return TimePoint::max();
+  const Http1Config& config = listener_.config().http1;
+  if (state_ == State::kIdle) return timer_.deadline() - config.keepalive_timeout;
+  if (state_ == State::kOpening) return timer_.deadline() - config.header_timeout + kFirstWord;
+  return TimePoint::max();
+}
+
+// As drain(), without its time for requests that are on their way.
+void H2DownstreamConnection::shed() {
+  session_.shut_down(true);
+  pump();
+  close();
 }
 
 void H2DownstreamConnection::kill() {

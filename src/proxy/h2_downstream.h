@@ -48,6 +48,8 @@ class H2DownstreamConnection final : public H2Connection, public ClientConnectio
   // ClientConnection
   void drain() override;
   void kill() override;
+  TimePoint idle_since() const override;
+  void shed() override;
 
   // net::SocketHandler
   void on_socket() override;

@@ -41,7 +41,7 @@ Result<H2UpstreamConnection::Joined> H2UpstreamConnection::connect(
     Worker& worker, upstream::ConnectionPermit permit, Exchange& exchange) {
   auto* connection = new H2UpstreamConnection(worker, std::move(permit), true);
   const Result<void> started =
-      Dial::start(connection->socket_, *connection, worker.loop(), connection->endpoint());
+      Dial::start(connection->socket_, *connection, worker, connection->endpoint());
   if (!started) {
     connection->close();
     return std::unexpected(started.error());

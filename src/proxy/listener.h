@@ -14,6 +14,8 @@
 #include <vector>
 
 #include "base/account.h"
+#include "policy/accept_pace.h"
+#include "policy/address_places.h"
 #include "proxy/stats.h"
 
 namespace weir::net {
@@ -28,6 +30,8 @@ struct SharedListener {
   std::vector<int> fds;                      ///< fds[worker]; owned by app/.
   std::atomic<uint32_t> connections{0};      ///< Open now, process-wide, against max_connections.
   std::atomic<uint32_t> max_connections{0};  ///< `auto` already resolved; changed by reload.
+  policy::AddressPlaces addresses;           ///< Against max_connections_per_ip.
+  policy::AcceptPace pace;                   ///< Against accept_rate.
   std::vector<std::unique_ptr<ListenerStats>> stats;  ///< stats[worker].
 };
 

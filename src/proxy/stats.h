@@ -8,6 +8,8 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
+#include <string_view>
 
 #include "base/counters.h"
 #include "http/grpc.h"
@@ -15,10 +17,20 @@
 
 namespace weir::proxy {
 
+/// Why a connection was closed as soon as it was taken.
+enum class Refusal : uint8_t {
+  kMaxConnections,       ///< limits.max_connections of the listener.
+  kMaxConnectionsPerIp,  ///< limits.max_connections_per_ip.
+  kDescriptors,          ///< No descriptor was left for it.
+  kCount
+};
+/// For labels: "max_connections", "max_connections_per_ip", "descriptors".
+std::string_view refusal_word(Refusal refusal);
+
 /// Of one listener on one worker. Survives reloads as long as the listener does.
 struct ListenerStats {
   base::Counter connections_accepted;
-  base::Counter connections_refused;  ///< Over max_connections, or no descriptor left.
+  std::array<base::Counter, static_cast<size_t>(Refusal::kCount)> connections_refused;
   base::Gauge connections_active;
   base::Gauge exchanges_active;
   base::Counter requests;
@@ -44,8 +56,10 @@ struct WorkerStats {
   /// Requests of configs that know priorities: with an owner, or on a route that has one.
   std::array<base::Counter, kLastPriority + 1> requests_by_priority;
   base::Counter spliced_bytes;
-  base::Counter log_dropped;  ///< Access log lines that found the ring full.
-  base::Gauge turn_max_us;    ///< The longest turn of the loop in the last 30 to 60 s.
+  base::Counter log_dropped;           ///< Access log lines that found the ring full.
+  base::Counter idle_shed_downstream;  ///< Closed because descriptors or memory ran short.
+  base::Counter idle_shed_upstream;
+  base::Gauge turn_max_us;  ///< The longest turn of the loop in the last 30 to 60 s.
   base::Gauge exchanges_live;
   base::Gauge downstream_connections_live;
   base::Gauge upstream_connections_live;

@@ -40,7 +40,7 @@ Result<UpstreamStream*> UpstreamConnection::connect(Worker& worker,
                                                     Exchange& exchange) {
   auto* connection = new UpstreamConnection(worker, std::move(permit));
   const Result<void> started =
-      Dial::start(connection->socket_, *connection, worker.loop(), connection->endpoint());
+      Dial::start(connection->socket_, *connection, worker, connection->endpoint());
   if (!started) {
     connection->close();
     return std::unexpected(started.error());

@@ -32,9 +32,11 @@ constexpr Duration kHeartbeat = std::chrono::milliseconds(500);
 Worker::Worker(const Clock& clock, WorkerOptions options)
     : options_(options),
       loop_(clock),
+      descriptor_marks_(options.descriptors != nullptr ? options.descriptors->marks()
+                                                       : DescriptorMarks{}),
       small_blocks_(kSmallBlock, kFreeSmall),
       large_blocks_(kLargeBlock, kFreeLarge),
-      pipes_(kOpenPipes, kFreePipes),
+      pipes_(kOpenPipes, kFreePipes, descriptor_marks_.shed),
       rng_(options.seed),
       read_buffer_(std::make_unique_for_overwrite<char[]>(kReadBuffer)),
       log_buffer_(std::make_unique_for_overwrite<char[]>(AccessLogFormat::kRoomEnough)),

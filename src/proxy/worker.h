@@ -24,13 +24,16 @@
 #include "net/loop.h"
 #include "net/pipe_pool.h"
 #include "policy/limits.h"
+#include "proxy/descriptor_guard.h"
 #include "proxy/stats.h"
 #include "upstream/worker_clusters.h"
 
 namespace weir::proxy {
 
 struct Client;
+struct SharedListener;
 struct Snapshot;
+class DescriptorGuard;
 class Exchange;
 class WorkerListener;
 class H2DownstreamConnection;
@@ -39,10 +42,11 @@ struct AccessRecord;
 
 struct WorkerOptions {
   uint32_t index = 0;
-  uint64_t seed = 0;                      ///< For load balancing, jitter and ids.
-  base::LogRing* access_log = nullptr;    ///< Outlives the worker; its one writer is this worker.
-  policy::PlaceOffice* office = nullptr;  ///< Between all workers, outlives them; null: no limits.
-  policy::KeySecret limit_secret{};       ///< That of the policy::LimitRegistry.
+  uint64_t seed = 0;                       ///< For load balancing, jitter and ids.
+  base::LogRing* access_log = nullptr;     ///< Outlives the worker; its one writer is this worker.
+  policy::PlaceOffice* office = nullptr;   ///< Between all workers, outlives them; null: no limits.
+  policy::KeySecret limit_secret{};        ///< That of the policy::LimitRegistry.
+  DescriptorGuard* descriptors = nullptr;  ///< Between all workers; null: never short of any.
 };
 
 class Worker {
@@ -68,6 +72,9 @@ class Worker {
   /// A letter of the office for this worker's desk. Requires: an office. Any thread.
   void deliver(policy::PlaceLetter letter);
 
+  /// shed_idle() in a turn of its own. Asked again before that, it is done once. Any thread.
+  void ask_to_shed_idle(uint32_t most, const SharedListener* only = nullptr);
+
   /// When the loop last turned (steady clock, ns): the control loop's proof of life. A loop that
   /// has nothing to do still turns each 500 ms.
   int64_t last_turn_ns() const { return last_turn_ns_.load(std::memory_order_relaxed); }
@@ -81,6 +88,16 @@ class Worker {
   base::BlockPool& large_blocks() { return large_blocks_; }
   base::Account& process_account() { return process_account_; }
   net::PipePool& pipes() { return pipes_; }
+  const DescriptorMarks& descriptor_marks() const { return descriptor_marks_; }
+  /// A new descriptor's number is over the mark: connections that idle are closed, here or on other
+  /// workers. As shed_idle(): from the loop.
+  void descriptors_scarce();
+  /// A listener is full: the same for its own connections.
+  void listener_full(const SharedListener& listener);
+  /// Closes up to `most` connections that idle, of clients and of origins, the oldest first; says
+  /// how many. Looks at some hundreds at most. `only`: clients of this listener alone. From the
+  /// loop, never from inside a call of a connection: there, ask_to_shed_idle().
+  uint32_t shed_idle(uint32_t most, const SharedListener* only = nullptr);
   base::Rng& rng() { return rng_; }
   http::DateCache& date() { return date_; }
   WorkerStats& mutable_stats() { return stats_; }
@@ -125,6 +142,7 @@ class Worker {
     policy::WorkerLimits checks;
   };
 
+  uint32_t shed_upstream(uint32_t most, TimePoint until);
   void adopt_now(std::shared_ptr<const Snapshot> snapshot);
   void adopt_limits(const Snapshot& next);
   void adopt_listeners(const Snapshot& next);
@@ -139,6 +157,7 @@ class Worker {
 
   WorkerOptions options_;
   net::Loop loop_;
+  const DescriptorMarks descriptor_marks_;
   base::Account process_account_;
   base::BlockPool small_blocks_;
   base::BlockPool large_blocks_;
@@ -160,6 +179,8 @@ class Worker {
   net::Timer heartbeat_;
   std::vector<Done> drained_;  ///< Called once, when the last connection is gone.
   std::atomic<int64_t> last_turn_ns_{0};
+  std::atomic<bool> asked_to_shed_{false};
+  TimePoint shed_again_at_{};
   int64_t turn_max_us_[2] = {};  ///< Of this half minute and the one before.
   TimePoint turn_window_{};
   bool draining_ = false;

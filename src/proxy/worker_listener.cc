@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proxy/worker_listener.h"
 
-#include <unistd.h>
+#include <algorithm>
+#include <utility>
 
 #include "base/check.h"
+#include "net/socket.h"
 #include "proxy/access_record.h"
 #include "proxy/downstream_accept.h"
 #include "proxy/downstream_connection.h"
@@ -51,11 +53,13 @@ void WorkerListener::connection_opened(ClientConnection& connection) {
 
 void WorkerListener::connection_replaced(ClientConnection& gone, ClientConnection& now) {
   gone.unlink();
+  now.address_place = std::move(gone.address_place);
   connections_.push_back(now);
 }
 
 void WorkerListener::connection_closed(ClientConnection& connection) {
   connection.unlink();
+  connection.address_place.release();
   shared_->connections.fetch_sub(1, std::memory_order_relaxed);
   stats().connections_active.sub();
   worker_.mutable_stats().downstream_connections_live.sub();
@@ -76,23 +80,103 @@ void WorkerListener::report(const net::Peer& peer, ErrorCode code, const char* d
   worker_.log(record);
 }
 
+bool WorkerListener::trusts(const net::Peer& peer) const {
+  if (peer.is_unix) return true;
+  return std::ranges::any_of(worker_.snapshot().config->trusted_proxies,
+                             [&peer](const Cidr& cidr) { return cidr.contains(peer.ip); });
+}
+
+// nullopt: it holds as many as it may.
+std::optional<policy::AddressPlace> WorkerListener::place_for(const net::Peer& client) {
+  const ListenerLimits& limits = config_.limits;
+  if (limits.max_connections_per_ip == 0 || client.is_unix) return policy::AddressPlace();
+  policy::AddressPlace place =
+      shared_->addresses.take(client.ip, limits.ipv6_prefix, limits.max_connections_per_ip);
+  if (place) return place;
+  refused(Refusal::kMaxConnectionsPerIp, client);
+  return std::nullopt;
+}
+
+bool WorkerListener::take_place(ClientConnection& connection, const net::Peer& client) {
+  auto place = place_for(client);
+  if (place) connection.address_place = std::move(*place);
+  return place.has_value();
+}
+
+Duration WorkerListener::accept_wait() {
+  return shared_->pace.wait(worker_.loop().now(), config_.limits.accept_rate);
+}
+
 void WorkerListener::on_accept(int fd, const net::Peer& peer) {
-  const uint32_t open = shared_->connections.fetch_add(1, std::memory_order_relaxed);
-  if (open >= shared_->max_connections.load(std::memory_order_relaxed)) {
+  shared_->pace.took(worker_.loop().now(), config_.limits.accept_rate);
+  const DescriptorMarks& marks = worker_.descriptor_marks();
+  if (fd >= marks.shed) worker_.descriptors_scarce();
+  // What was closed for it left lower numbers.
+  if (fd >= marks.clients) fd = net::renumber(fd);
+  if (fd >= marks.clients) {
+    net::close_with_reset(fd);
+    return refused(Refusal::kDescriptors, peer);
+  }
+  const uint32_t max = shared_->max_connections.load(std::memory_order_relaxed);
+  const uint32_t open = shared_->connections.fetch_add(1, std::memory_order_relaxed) + 1;
+  // Those that idle make room before it is needed, for they may be on another worker.
+  if (open > max - max / 16) worker_.listener_full(*shared_);
+  if (open > max && shared_->connections.load(std::memory_order_relaxed) > max) {
     shared_->connections.fetch_sub(1, std::memory_order_relaxed);
-    stats().connections_refused.add();
-    worker_.mutable_stats().failures[static_cast<size_t>(ErrorCode::kConnectionLimit)].add();
-    ::close(fd);
+    net::close_with_reset(fd);
+    return refused(Refusal::kMaxConnections, peer);
+  }
+  // A proxy in front brings the connections of many clients: those are told apart by its PROXY
+  // header, or not at all.
+  std::optional<policy::AddressPlace> place =
+      config_.limits.max_connections_per_ip == 0 || trusts(peer) ? policy::AddressPlace()
+                                                                 : place_for(peer);
+  if (!place) {
+    shared_->connections.fetch_sub(1, std::memory_order_relaxed);
+    net::close_with_reset(fd);
     return;
   }
   stats().connections_accepted.add();
   if (config_.tls || config_.proxy_protocol != AcceptProxy::kOff) {
-    DownstreamAccept::open(*this, fd, peer);
+    DownstreamAccept::open(*this, fd, peer, std::move(*place));
   } else {
-    DownstreamConnection::open(*this, fd, peer);
+    DownstreamConnection::open(*this, fd, peer, std::move(*place));
   }
 }
 
-void WorkerListener::on_descriptors_exhausted() { stats().connections_refused.add(); }
+// One of many is logged: who floods the listener must not flood the log.
+void WorkerListener::refused(Refusal why, const net::Peer& peer) {
+  constexpr Duration kBetweenLines = std::chrono::milliseconds(100);
+  constexpr ErrorCode kCodes[] = {ErrorCode::kConnectionLimit, ErrorCode::kAddressConnectionLimit,
+                                  ErrorCode::kNoDescriptors};
+  const ErrorCode code = kCodes[static_cast<size_t>(why)];
+  stats().connections_refused[static_cast<size_t>(why)].add();
+  const TimePoint now = worker_.loop().now();
+  if (now - refusal_logged_ < kBetweenLines) {
+    worker_.mutable_stats().failures[static_cast<size_t>(code)].add();
+    return;
+  }
+  refusal_logged_ = now;
+  report(peer, code, "connections closed as soon as they were taken; one line in 100 ms");
+}
+
+void WorkerListener::on_descriptors_exhausted() {
+  worker_.descriptors_scarce();
+  refused(Refusal::kDescriptors, {});
+}
+
+std::string_view refusal_word(Refusal refusal) {
+  switch (refusal) {
+    case Refusal::kMaxConnections:
+      return "max_connections";
+    case Refusal::kMaxConnectionsPerIp:
+      return "max_connections_per_ip";
+    case Refusal::kDescriptors:
+      return "descriptors";
+    case Refusal::kCount:
+      break;
+  }
+  return {};
+}
 
 }  // namespace weir::proxy

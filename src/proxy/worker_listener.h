@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/account.h"
 #include "http/head.h"
@@ -36,6 +37,14 @@ class WorkerListener final : public net::AcceptHandler {
   bool accepting() const { return acceptor_.has_value(); }
   bool empty() { return connections_.empty(); }
 
+  struct Idle {
+    TimePoint since;
+    ClientConnection* connection;
+  };
+  /// Looks at `look` of its connections, other ones each time, and adds those to `out` that idle
+  /// since `until` or longer.
+  void find_idle(uint32_t look, TimePoint until, std::vector<Idle>& out);
+
   Worker& worker() { return worker_; }
   const ListenerConfig& config() const { return config_; }
   const SharedListener& shared() const { return *shared_; }
@@ -48,6 +57,11 @@ class WorkerListener final : public net::AcceptHandler {
   std::string_view port_text() const { return port_text_; }
 
   // For its connections.
+  /// False: the address holds max_connections_per_ip already; counted and logged. Unix peers are
+  /// exempt.
+  bool take_place(ClientConnection& connection, const net::Peer& client);
+  /// Whether its PROXY header is believed: trusted_proxies and unix peers.
+  bool trusts(const net::Peer& peer) const;
   void connection_opened(ClientConnection& connection);
   /// The same connection, now in the hands of another object; `gone` is not closed but forgotten.
   void connection_replaced(ClientConnection& gone, ClientConnection& now);
@@ -57,10 +71,14 @@ class WorkerListener final : public net::AcceptHandler {
   void report(const net::Peer& peer, ErrorCode code, const char* detail);
 
   // net::AcceptHandler
+  Duration accept_wait() override;
   void on_accept(int fd, const net::Peer& peer) override;
   void on_descriptors_exhausted() override;
 
  private:
+  std::optional<policy::AddressPlace> place_for(const net::Peer& client);
+  void refused(Refusal why, const net::Peer& peer);
+
   Worker& worker_;
   const uint32_t worker_index_;
   std::shared_ptr<SharedListener> shared_;
@@ -69,6 +87,7 @@ class WorkerListener final : public net::AcceptHandler {
   http::HeadLimits head_limits_;
   base::Account account_;
   std::string port_text_;
+  TimePoint refusal_logged_{};
   std::optional<net::Acceptor> acceptor_;
   base::IntrusiveList<ClientConnection> connections_;
 };

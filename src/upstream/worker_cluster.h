@@ -139,6 +139,9 @@ class WorkerCluster {
   std::uint32_t transport() const { return transport_; }
   ClusterStats& stats() { return *stats_; }
   std::size_t idle() const { return pool_.size(); }
+  /// Since when the oldest of them idles; TimePoint::max() without one.
+  TimePoint oldest_idle() { return pool_.oldest(); }
+  bool close_oldest_idle() { return pool_.close_oldest(); }
   /// A permit or a waiter names it.
   bool in_use() const { return users_ != 0 || !waiters_.empty(); }
   /// Looks for what was published since.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "upstream/worker_clusters.h"
 
+#include <algorithm>
 #include <unordered_map>
 #include <utility>
 
@@ -33,6 +34,20 @@ void WorkerClusters::adopt(const ClusterList& list) {
 
 void WorkerClusters::close_idle() {
   for (auto& view : current_) view->close_idle();
+}
+
+bool WorkerClusters::close_idle_before(TimePoint until) {
+  constexpr std::size_t kLook = 256;
+  const std::size_t look = std::min(kLook, current_.size());
+  WorkerCluster* oldest = nullptr;
+  for (std::size_t i = 0; i < look; ++i) {
+    WorkerCluster& view = *current_[(look_at_ + i) % current_.size()];
+    if (view.idle() == 0 || view.oldest_idle() > until) continue;
+    if (oldest == nullptr || view.oldest_idle() < oldest->oldest_idle()) oldest = &view;
+  }
+  if (oldest != nullptr) return oldest->close_oldest_idle();
+  if (look > 0) look_at_ = (look_at_ + look) % current_.size();
+  return false;
 }
 
 }  // namespace weir::upstream

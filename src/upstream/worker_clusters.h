@@ -28,6 +28,9 @@ class WorkerClusters {
   std::size_t size() const { return current_.size(); }
   /// Closes every idle connection (drain, shutdown).
   void close_idle();
+  /// Closes the pooled connection that has idled longest, if that is since `until` or longer. Of
+  /// very many clusters only some are looked at, the next ones each time. False: none was closed.
+  bool close_idle_before(TimePoint until);
   /// Views that have gone from the config and are still in use.
   std::size_t retired() const { return retired_.size(); }
 
@@ -36,6 +39,7 @@ class WorkerClusters {
   std::uint64_t seed_;
   std::vector<std::unique_ptr<WorkerCluster>> current_;
   std::vector<std::unique_ptr<WorkerCluster>> retired_;
+  std::size_t look_at_ = 0;
 };
 
 }  // namespace weir::upstream

@@ -199,15 +199,21 @@ def test_limit_max_requests_closes_the_connection_after_the_last(lab):
 
 
 def test_limit_max_connections_refuses_more_and_says_so(lab):
-    origin = lab.serving()
+    """Connections with a request under way; one that idles makes room (test_connection_guards)."""
+    origin = lab.origin()
     gateway = lab.relay(origin, listener={"limits": {"max_connections": 2}})
     first, second = lab.client(gateway), lab.client(gateway)
-    assert first.get().status == second.get().status == 200
+    first.send(request())
+    served = origin.accept()
+    served.expect()
+    second.send(request())
+    origin.accept().expect()
     third = lab.client(gateway)
     rest = third.read_to_end_or_reset()
     assert rest == b"" or b" 503 " in rest.split(b"\r\n")[0] and b"connection_limit" in rest
     gateway.expect_metric(1, "weir_listener_connections_refused_total", listener="main")
-    assert first.get().status == 200
+    served.answer()
+    assert first.read_response().status == 200
 
 
 def test_limit_connection_that_ends_makes_room(lab):
@@ -223,13 +229,13 @@ def test_limit_connection_that_ends_makes_room(lab):
 
 @pytest.mark.tsan
 def test_limit_max_connections_is_per_process_not_per_worker(lab):
-    origin = lab.serving()
+    origin = lab.origin()
     gateway = lab.relay(origin, workers=2, listener={"limits": {"max_connections": 4}})
-    served = 0
     for _ in range(12):
         client = lab.client(gateway)
         try:
-            served += client.get().status == 200
-        except (AssertionError, OSError):
+            client.send(request())
+        except OSError:
             pass
-    assert served == 4
+    gateway.expect_metric(8, "weir_listener_connections_refused_total", reason="max_connections")
+    assert gateway.metric("weir_listener_connections", listener="main") == 4

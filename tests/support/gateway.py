@@ -6,6 +6,7 @@ import glob
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -43,10 +44,10 @@ def run_cli(*arguments, stdin=None, env=None, cwd=None):
 
 
 class Gateway:
-    """`config` is a dict (written as JSON, which is YAML) or the text of a file. A dict gets the
+    """`descriptors`: all that the process may have. `config` is a dict (written as JSON, which is YAML) or the text of a file. A dict gets the
     keys that a test needs and seldom cares about: admin, access log, one worker, short drain."""
 
-    def __init__(self, config, env=None, wait=True):
+    def __init__(self, config, env=None, wait=True, descriptors=None):
         self.directory = tempfile.mkdtemp(prefix="weir-")
         self.file = os.path.join(self.directory, "weir.yaml")
         self.admin_path = os.path.join(self.directory, "admin.sock")
@@ -58,9 +59,12 @@ class Gateway:
         self._changed = threading.Condition()
         self._ended = False
         self._stdout = open(os.path.join(self.directory, "stdout"), "wb")
+        limit = descriptors and (
+            lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors)))
         self.process = subprocess.Popen(
             [binary(), "run", "-c", self.file], stdout=self._stdout, stderr=subprocess.PIPE,
-            stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})}, cwd=self.directory)
+            stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})}, cwd=self.directory,
+            preexec_fn=limit)
         self._reader = threading.Thread(target=self._read_stderr, daemon=True)
         self._reader.start()
         if wait:
@@ -164,6 +168,11 @@ class Gateway:
     def expect_metric(self, value, name, **labels):
         """Waits for it: an exchange is counted a moment after its client has the answer."""
         eventually(lambda: self.metric(name, **labels) == value, f"{name} {labels} is {value}")
+
+    def cpu_seconds(self):
+        with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def rss(self):
         with open(f"/proc/{self.process.pid}/statm", encoding="ascii") as file:
