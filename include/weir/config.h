@@ -6,8 +6,10 @@
 // once loaded and may then be read by any thread.
 #pragma once
 
+#include <weir/failover_config.h>
 #include <weir/limits_config.h>
 #include <weir/units.h>
+#include <weir/value_match.h>
 
 #include <cstdint>
 #include <optional>
@@ -17,14 +19,6 @@
 #include <vector>
 
 namespace weir {
-
-// Where an object stands in the files: `file` indexes Config::files; line and column count from 1,
-// and line 0 means that a default or a program made the object.
-struct SourceLocation {
-  std::uint32_t file = 0;
-  std::uint32_t line = 0;
-  std::uint32_t column = 0;
-};
 
 // nullopt is `auto`: derived at start from the descriptor limit and printed.
 using AutoCount = std::optional<std::uint32_t>;
@@ -231,16 +225,6 @@ struct PathMatch {
   SourceLocation location;  // of the value, so that route/ can report a regex that does not compile
 };
 
-// A header or query parameter to match.
-struct ValueMatch {
-  enum class Kind : std::uint8_t { kExact, kPrefix, kRegex, kPresent };
-
-  std::string name;  // headers: lower-case; query: as written
-  Kind kind = Kind::kExact;
-  std::string value;  // empty for kPresent
-  SourceLocation location;
-};
-
 struct RouteMatch {
   std::vector<std::string> hosts;  // lower-case; exact or "*.example.com"; empty matches every host
   PathMatch path;
@@ -255,8 +239,10 @@ struct ClusterTarget {
   std::string cluster;
 };
 
+// One of cluster and group.
 struct WeightedCluster {
   std::string cluster;
+  std::string group;         // a failover group
   std::uint32_t weight = 1;  // required
   SourceLocation location;
 };
@@ -281,7 +267,14 @@ struct RedirectTarget {
   std::uint16_t status = 302;         // 301 | 302 | 303 | 307 | 308
 };
 
-using RouteTarget = std::variant<ClusterTarget, WeightedTarget, DirectTarget, RedirectTarget>;
+using RouteTarget =
+    std::variant<ClusterTarget, FailoverTarget, WeightedTarget, DirectTarget, RedirectTarget>;
+
+// Whether requests for it go to an origin.
+inline bool is_forwarded(const RouteTarget& target) {
+  return !std::holds_alternative<DirectTarget>(target) &&
+         !std::holds_alternative<RedirectTarget>(target);
+}
 
 struct HostRewrite {
   // kCluster: the endpoint's configured name or address.
@@ -395,16 +388,18 @@ struct RouteConfig {
 struct Config {
   std::vector<std::string> files;  // as named by the user; files[0] is the main one
   std::uint32_t workers = 0;       // 0 is `auto`: the CPUs that the cgroup grants
+  std::string zone;                // where this weir stands; empty: nowhere in particular
   AdminConfig admin;
   AccessLogConfig access_log;
   std::vector<Cidr> trusted_proxies;  // peers whose X-Forwarded-* and Forwarded are believed
   ShutdownConfig shutdown;
   std::optional<IdentityConfig> identity;  // nullopt: requests belong to nobody in particular
   TenantsConfig tenants;
-  std::vector<LimitConfig> limits;        // in the order of the file, names unique
-  std::vector<ListenerConfig> listeners;  // in the order of the file, names unique
-  std::vector<ClusterConfig> clusters;    // in the order of the file, names unique
-  std::vector<RouteConfig> routes;        // in the order of the file, names unique
+  std::vector<LimitConfig> limits;                   // in the order of the file, names unique
+  std::vector<ListenerConfig> listeners;             // in the order of the file, names unique
+  std::vector<ClusterConfig> clusters;               // in the order of the file, names unique
+  std::vector<FailoverGroupConfig> failover_groups;  // in the order of the file, names unique
+  std::vector<RouteConfig> routes;                   // in the order of the file, names unique
 };
 
 }  // namespace weir

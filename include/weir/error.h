@@ -42,6 +42,7 @@ enum class ErrorCode : uint8_t {
   kMisdirected,
   kNoEndpoint,
   kNoHealthyEndpoint,
+  kFailoverCapacity,
   kClusterPendingFull,
   kClusterRequestsFull,
   kClusterConnectionsFull,

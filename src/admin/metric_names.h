@@ -88,6 +88,13 @@ enum class Metric : uint8_t {
   kEndpointActiveRequests,
   kEndpointConnections,
   kEndpointSeriesLeftOut,
+  kFailoverPlaced,
+  kFailoverHops,
+  kFailoverRequests,
+  kFailoverLimit,
+  kFailoverShare,
+  kFailoverRefused,
+  kFailoverPanics,
   kCount
 };
 
@@ -244,6 +251,20 @@ inline constexpr auto kMetrics = std::to_array<MetricInfo>({
      "Connections open, idle ones included."},
     {Metric::kEndpointSeriesLeftOut, "weir_endpoint_series_left_out", MetricType::kGauge,
      "Endpoints without series of their own, because there are more than 1000."},
+    {Metric::kFailoverPlaced, "weir_failover_placed_total", MetricType::kCounter,
+     "Requests placed in a member of a failover group, hops included."},
+    {Metric::kFailoverHops, "weir_failover_hops_total", MetricType::kCounter,
+     "Requests that left a member for another one, by reason."},
+    {Metric::kFailoverRequests, "weir_failover_requests", MetricType::kGauge,
+     "Requests in flight in a member."},
+    {Metric::kFailoverLimit, "weir_failover_requests_max", MetricType::kGauge,
+     "Requests that this process may have in flight in a member, by capacity and health."},
+    {Metric::kFailoverShare, "weir_failover_share", MetricType::kGauge,
+     "1 of a member that is up, 0 of one that is down, between while it comes home."},
+    {Metric::kFailoverRefused, "weir_failover_refused_total", MetricType::kCounter,
+     "Requests that no member of the group could take."},
+    {Metric::kFailoverPanics, "weir_failover_panics_total", MetricType::kCounter,
+     "Requests placed although no member was usable (panic: last_resort)."},
 });
 
 constexpr const MetricInfo& metric_info(Metric metric) {

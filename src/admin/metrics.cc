@@ -36,6 +36,7 @@ constexpr auto kRooms = std::to_array<Room>({
     add_workers,
     add_listeners,
     add_endpoints,
+    add_failover,
 });
 
 std::vector<ClientMetric> samples_of(const MetricInfo& info, const Part& part) {

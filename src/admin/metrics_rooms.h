@@ -17,6 +17,8 @@ bool add_policies(Metric metric, const Totals& totals, Samples& out);
 bool add_overload(Metric metric, const Totals& totals, Samples& out);
 bool add_workers(Metric metric, const Totals& totals, Samples& out);
 bool add_listeners(Metric metric, const Totals& totals, Samples& out);
+/// Failover groups and their members.
+bool add_failover(Metric metric, const Totals& totals, Samples& out);
 bool add_endpoints(Metric metric, const Totals& totals, Samples& out);
 
 /// One cluster at a time, because there may be thousands.

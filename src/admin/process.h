@@ -17,6 +17,7 @@
 #include "proxy/snapshot.h"
 #include "proxy/stats.h"
 #include "upstream/cluster_manager.h"
+#include "upstream/failover_snapshot.h"
 
 namespace weir::admin {
 
@@ -47,6 +48,7 @@ class Process {
   /// Null before the first config is in force.
   virtual std::shared_ptr<const proxy::Snapshot> snapshot() const = 0;
   virtual std::vector<upstream::ClusterSnapshot> clusters() const = 0;
+  virtual std::vector<upstream::FailoverGroupSnapshot> failover_groups() const = 0;
   virtual std::vector<WorkerReading> workers() const = 0;
   virtual ReloadTotals reloads() const = 0;
   virtual LogTotals log() const = 0;

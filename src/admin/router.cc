@@ -61,6 +61,8 @@ std::span<const Router::Page> Router::pages() {
       {"/stats", Method::kGet, false, "all counters, JSON", &Router::stats},
       {"/clusters", Method::kGet, false, "clusters, endpoints, name look-ups, JSON",
        &Router::clusters},
+      {"/failover_groups", Method::kGet, false, "who takes whose requests now, and why, JSON",
+       &Router::failover_groups},
       {"/config", Method::kGet, false, "the config in force, secrets out; JSON, ?format=yaml",
        &Router::config},
       {"/routes", Method::kGet, false, "routes in the order in which they are tried",
@@ -153,6 +155,11 @@ Router::Answer Router::config(const Request& request, Later& later) {
 
 Router::Answer Router::clusters(const Request&, Later& later) {
   return write_page([clusters = process_.clusters()] { return clusters_json(clusters); }, kJson,
+                    later);
+}
+
+Router::Answer Router::failover_groups(const Request&, Later& later) {
+  return write_page([groups = process_.failover_groups()] { return failover_json(groups); }, kJson,
                     later);
 }
 

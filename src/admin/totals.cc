@@ -153,6 +153,7 @@ Totals collect(const Process& process) {
     out.listeners.push_back(listener_totals(use, process.clock().wall()));
   }
   out.clusters = cluster_totals(process, *snapshot);
+  out.failover_groups = process.failover_groups();
   out.identifies = snapshot->policies != nullptr;
   if (out.identifies && snapshot->policies->limits) {
     out.limits = limit_totals(*snapshot->policies->limits);

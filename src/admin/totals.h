@@ -20,6 +20,7 @@
 #include "net/tls_session.h"
 #include "proxy/stats.h"
 #include "upstream/cluster_manager.h"
+#include "upstream/failover_snapshot.h"
 
 namespace weir::admin {
 
@@ -145,6 +146,7 @@ struct Totals {
   std::vector<WorkerTotals> workers;
   std::vector<ClusterTotals> clusters;
   std::vector<LimitTotals> limits;
+  std::vector<upstream::FailoverGroupSnapshot> failover_groups;
   std::array<uint64_t, static_cast<size_t>(ErrorCode::kCount)> failures{};
   uint64_t spliced_bytes = 0;
   uint64_t idle_shed_downstream = 0;

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <cstdio>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
+#include <vector>
 
 #include "app/commands.h"
 #include "app/compile.h"
@@ -35,10 +38,12 @@ std::string request_text(const Options& options) {
 std::string describe(const route::Route& route) {
   struct Visitor {
     std::string operator()(const ClusterTarget& t) const { return "cluster " + t.cluster; }
+    std::string operator()(const FailoverTarget& t) const { return "failover group " + t.group; }
     std::string operator()(const WeightedTarget& t) const {
       std::string text = "one of";
       for (const WeightedCluster& c : t.clusters) {
-        text += " " + c.cluster + " (weight " + std::to_string(c.weight) + ")";
+        text += " " + (c.cluster.empty() ? "failover group " + c.group : c.cluster) + " (weight " +
+                std::to_string(c.weight) + ")";
       }
       return text;
     }
@@ -52,11 +57,41 @@ std::string describe(const route::Route& route) {
   return std::visit(Visitor{}, route.target());
 }
 
+// The groups that a target may lead to, each with its members in the order in which they are asked.
+void print_group(const Config& config, std::string_view name) {
+  const auto group = std::ranges::find(config.failover_groups, name, &FailoverGroupConfig::name);
+  if (group == config.failover_groups.end()) return;
+  std::vector<FailoverMemberConfig> members = group->members;
+  const auto foreign = [&](const FailoverMemberConfig& m) {
+    return config.zone.empty() || m.zone != config.zone;
+  };
+  std::ranges::stable_sort(members, {}, [&](const FailoverMemberConfig& m) {
+    return std::pair(m.priority, foreign(m));
+  });
+  std::printf("failover group %s, in this order:\n", group->name.c_str());
+  for (const FailoverMemberConfig& member : members) {
+    std::string line = "  " + member.cluster + " (priority " + std::to_string(member.priority);
+    if (member.capacity) {
+      line += ", at most " +
+              std::to_string(std::max(1U, *member.capacity / std::max(1U, group->fleet_size))) +
+              " requests at once";
+    }
+    if (!member.region.empty()) line += ", region " + member.region;
+    if (!member.zone.empty()) line += ", zone " + member.zone;
+    std::printf("%s)\n", line.c_str());
+  }
+}
+
+void print_groups(const Config& config, const RouteTarget& target) {
+  if (const auto* group = std::get_if<FailoverTarget>(&target)) print_group(config, group->group);
+  if (const auto* weighted = std::get_if<WeightedTarget>(&target)) {
+    for (const WeightedCluster& part : weighted->clusters) print_group(config, part.group);
+  }
+}
+
 // What the origin would see; nothing for routes that weir answers itself.
 void print_as_sent(const route::Route& route, const RequestHead& head, base::Arena& arena) {
-  const bool forwarded = std::holds_alternative<ClusterTarget>(route.target()) ||
-                         std::holds_alternative<WeightedTarget>(route.target());
-  if (!forwarded) return;
+  if (!is_forwarded(route.target())) return;
   const auto path = route::rewrite_path(route, head.path, arena);
   if (!path) {
     std::puts("sent as: nothing, because the rewrite makes no valid path of it");
@@ -69,7 +104,8 @@ void print_as_sent(const route::Route& route, const RequestHead& head, base::Are
   std::printf("sent as: %s\n", line.c_str());
 }
 
-int explain_request(const Options& options, const route::Table& table) {
+int explain_request(const Options& options, const Compiled& compiled) {
+  const route::Table& table = *compiled.routes;
   base::Account account;
   base::BlockPool blocks(kBlock, 1);
   base::Arena arena(blocks, account);
@@ -91,6 +127,7 @@ int explain_request(const Options& options, const route::Table& table) {
   std::fputs(route::to_text(table, explanation).c_str(), stdout);
   if (explanation.route == nullptr) return kExitNoRoute;
   std::printf("target: %s\n", describe(*explanation.route).c_str());
+  print_groups(*compiled.config, explanation.route->target());
   print_as_sent(*explanation.route, head, arena);
   return kExitOk;
 }
@@ -104,7 +141,7 @@ int run_explain(const Options& options) {
     return kExitConfig;
   }
   if (options.order) std::fputs(route::print_order(*compiled->routes).c_str(), stdout);
-  return options.url.empty() ? kExitOk : explain_request(options, *compiled->routes);
+  return options.url.empty() ? kExitOk : explain_request(options, *compiled);
 }
 
 }  // namespace weir::app

@@ -23,6 +23,7 @@ std::expected<void, std::string> Publisher::publish(Compiled compiled, Done done
   next->policies = std::move(compiled.policies);
   next->route_clusters = std::move(compiled.route_clusters);
   next->clusters = parts_.clusters.apply(next->config->clusters, compiled.tls.clusters);
+  next->failover = parts_.failover.apply(*next->config, *next->clusters);
   for (size_t i = 0; i < set->size(); ++i) {
     next->listeners.push_back(
         {(*set)[i].shared, next->config->listeners[i], std::move(compiled.tls.listeners[i])});

@@ -20,6 +20,7 @@
 #include "proxy/snapshot.h"
 #include "proxy/worker.h"
 #include "upstream/cluster_manager.h"
+#include "upstream/failover_manager.h"
 
 namespace weir::app {
 
@@ -33,6 +34,7 @@ class Publisher {
     ConfigThread& config_thread;
     Listeners& listeners;
     upstream::ClusterManager& clusters;
+    upstream::FailoverManager& failover;
     const std::vector<std::unique_ptr<proxy::Worker>>& workers;
   };
   explicit Publisher(Parts parts) : parts_(parts) {}

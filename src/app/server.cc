@@ -26,6 +26,15 @@ uint64_t random_seed() {
   return seed;
 }
 
+void tell_member_change(const upstream::MemberChange& change) {
+  const bool worse = change.phase == upstream::MemberPhase::kDown;
+  op_log(worse ? LogLevel::kWarning : LogLevel::kInfo, "failover member changed",
+         {{"group", change.group},
+          {"cluster", change.cluster},
+          {"phase", upstream::phase_word(change.phase)},
+          {"why", change.why}});
+}
+
 }  // namespace
 
 Server::Server(std::string config_path)
@@ -35,6 +44,7 @@ Server::Server(std::string config_path)
       loop_(clock_),
       resolver_(loop_),
       clusters_(loop_, resolver_, upstream::AutoLimits::from_descriptors(descriptor_limit_)),
+      failover_(loop_, tell_member_change),
       signals_(loop_, [this](int signal) { on_signal(signal); }),
       settle_timer_(net::timer_callback<&Server::on_settle_timer>(this)),
       drain_deadline_(net::timer_callback<&Server::on_drain_deadline>(this)) {}
@@ -88,7 +98,7 @@ std::expected<void, std::string> Server::start(Compiled compiled) {
     descriptors_->enlist(*workers_.back());
   }
   publisher_ = std::make_unique<Publisher>(
-      Publisher::Parts{loop_, config_thread_, *listeners_, clusters_, workers_});
+      Publisher::Parts{loop_, config_thread_, *listeners_, clusters_, failover_, workers_});
   reloader_ = std::make_unique<Reloader>(
       Reloader::Parts{loop_, config_thread_, *publisher_, *log_thread_, ticket_keys_, registry},
       config_path_);

@@ -32,6 +32,7 @@
 #include "proxy/descriptor_guard.h"
 #include "proxy/worker.h"
 #include "upstream/cluster_manager.h"
+#include "upstream/failover_manager.h"
 
 namespace weir::app {
 
@@ -51,6 +52,9 @@ class Server final : public admin::Process {
   TimePoint started() const override { return started_; }
   std::shared_ptr<const proxy::Snapshot> snapshot() const override;
   std::vector<upstream::ClusterSnapshot> clusters() const override;
+  std::vector<upstream::FailoverGroupSnapshot> failover_groups() const override {
+    return failover_.snapshot();
+  }
   std::vector<admin::WorkerReading> workers() const override;
   admin::ReloadTotals reloads() const override { return reloader_->totals(); }
   admin::LogTotals log() const override;
@@ -83,6 +87,7 @@ class Server final : public admin::Process {
   net::Loop loop_;
   net::Resolver resolver_;
   upstream::ClusterManager clusters_;
+  upstream::FailoverManager failover_;
   ConfigThread config_thread_;
   AdminSockets admin_sockets_;
   std::unique_ptr<Listeners> listeners_;

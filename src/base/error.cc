@@ -52,6 +52,8 @@ constexpr std::array<ErrorInfo, static_cast<size_t>(ErrorCode::kCount)> kTable{{
     {"no_endpoint", 503, "destination_unavailable", "No endpoint is ready; try later.", kOwn},
     {"no_healthy_endpoint", 503, "destination_unavailable",
      "Every endpoint fails its checks; try later.", kOwn},
+    {"failover_capacity_exceeded", 503, "connection_limit_reached",
+     "All members of the group are full; try later.", kOwn},
     {"cluster_pending_full", 503, "connection_limit_reached", "Too many wait; try later.", kOwn},
     {"cluster_requests_full", 503, "connection_limit_reached", "Too many requests; try later.",
      kOwn},

@@ -76,6 +76,9 @@ constexpr std::array kRules{
     any("clusters.*.*", "pools are kept; from the next request on"),
     added("clusters.*", "takes requests once a route leads to it"),
     removed("clusters.*", "requests in flight finish, then its connections are closed"),
+    any("failover_groups.*.members.*", "from the next request on; requests in flight stay"),
+    any("failover_groups", "from the next request on; members keep what is known of them"),
+    any("zone", "from the next request on"),
     any("routes", "from the next request on; requests in flight keep the old route"),
 };
 

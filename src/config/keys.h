@@ -28,6 +28,8 @@ CodecPtr<ClusterTlsConfig> cluster_tls_section();
 // The list under `endpoints`, which is also the whole of an endpoints file.
 CodecPtr<std::vector<EndpointConfig>> endpoint_list();
 
+CodecPtr<FailoverGroupConfig> failover_group_section();
+
 CodecPtr<RouteConfig> route_section();
 CodecPtr<RouteMatch> match_section();
 CodecPtr<RouteTarget> target_section();

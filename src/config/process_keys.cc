@@ -169,6 +169,8 @@ CodecPtr<Config> config_section() {
       {
           key("workers", &S::workers, workers(),
               "Threads that carry requests; auto takes the CPUs that the cgroup grants."),
+          key("zone", &S::zone, text(),
+              "Where this weir stands, as in the zones of failover groups; empty for nowhere."),
           key("admin", &S::admin, admin_section(), "How weir is operated and observed."),
           key("access_log", &S::access_log, access_log_section(), "A line for each request."),
           key("trusted_proxies", &S::trusted_proxies, list_of(cidr()),
@@ -186,6 +188,9 @@ CodecPtr<Config> config_section() {
               "Where weir accepts connections, by name; at least one."),
           key("clusters", &S::clusters, named_map(cluster_section(), parse_name),
               "Groups of interchangeable servers, by name."),
+          key("failover_groups", &S::failover_groups,
+              named_map(failover_group_section(), parse_name),
+              "Clusters that stand in for each other, by name."),
           key("routes", &S::routes,
               section_list<RouteConfig>(
                   route_section(), [](const auto& r) -> std::string_view { return r.name; },

@@ -177,9 +177,7 @@ void check_connect(Reader& reader, NodeId id, const RouteConfig& route) {
 void check_upgrades(Reader& reader, NodeId id, const RouteConfig& route) {
   if (route.upgrades.empty()) return;
   const NodeId list = reader.find(id, "upgrades");
-  const bool forwarded = std::holds_alternative<ClusterTarget>(route.target) ||
-                         std::holds_alternative<WeightedTarget>(route.target);
-  if (!forwarded) {
+  if (!is_forwarded(route.target)) {
     const Reader::Step step(reader, "upgrades");
     reader.error(list, {"weir answers this route itself, so there is nobody to talk to",
                         "take upgrades out, or send the route to a cluster"});
@@ -201,7 +199,8 @@ void check_upgrades(Reader& reader, NodeId id, const RouteConfig& route) {
 void check_route(Reader& reader, NodeId id, RouteConfig& route) {
   const NodeId target = reader.find(id, "target");
   if (target != Document::kNone) {
-    const NodeId cluster = reader.find(target, "cluster");
+    NodeId cluster = reader.find(target, "cluster");
+    if (cluster == Document::kNone) cluster = reader.find(target, "failover_group");
     route.target_location =
         reader.document().location(cluster == Document::kNone ? target : cluster);
   }

@@ -12,9 +12,11 @@ namespace {
 constexpr std::uint32_t kMaxWeight = 1'000'000;
 constexpr std::size_t kMaxDirectBody = 64 * 1024;  // more is a file, and weir serves none
 
-// The variant as the file has it: one key of cluster, weighted, direct and redirect.
+// The variant as the file has it: one key of cluster, failover_group, weighted, direct and
+// redirect.
 struct TargetKeys {
   std::string cluster;
+  std::string failover_group;
   std::vector<WeightedCluster> weighted;
   HashOn hash_on;
   std::optional<DirectTarget> direct;
@@ -23,11 +25,20 @@ struct TargetKeys {
 
 CodecPtr<WeightedCluster> weighted_section() {
   using S = WeightedCluster;
-  return section<S>({
-      key("cluster", &S::cluster, name(), "The name of a cluster.", KeyUse::kRequired),
-      key("weight", &S::weight, count<std::uint32_t>(0, kMaxWeight),
-          "Its part of the requests, relative to the others.", KeyUse::kRequired),
-  });
+  return section<S>(
+      {
+          key("cluster", &S::cluster, name(), "The name of a cluster.", KeyUse::kAlternative),
+          key("failover_group", &S::group, name(), "Or that of a failover group.",
+              KeyUse::kAlternative),
+          key("weight", &S::weight, count<std::uint32_t>(0, kMaxWeight),
+              "Its part of the requests, relative to the others.", KeyUse::kRequired),
+      },
+      [](Reader& reader, NodeId id, S&) {
+        const bool cluster = reader.find(id, "cluster") != Document::kNone;
+        if (cluster != (reader.find(id, "failover_group") != Document::kNone)) return;
+        reader.error(id, {cluster ? "a part leads to one place only" : "a part that leads nowhere",
+                          "write one of cluster and failover_group"});
+      });
 }
 
 ScalarPtr<std::string> body() {
@@ -100,9 +111,13 @@ CodecPtr<TargetKeys> target_keys() {
   return section<S>({
       key("cluster", &S::cluster, name(), "The name of the cluster that answers.",
           KeyUse::kAlternative),
+      key("failover_group", &S::failover_group, name(),
+          "The name of the failover group that answers.", KeyUse::kAlternative),
       key("weighted", &S::weighted,
-          section_list<WeightedCluster>(
-              weighted_section(), [](const auto& w) -> std::string_view { return w.cluster; }),
+          section_list<WeightedCluster>(weighted_section(),
+                                        [](const auto& w) -> std::string_view {
+                                          return w.cluster.empty() ? w.group : w.cluster;
+                                        }),
           "Clusters that share the requests by weight.", KeyUse::kAlternative),
       key("hash_on", &S::hash_on, hash_on(),
           "With weighted: what stays with its cluster; null chooses at random.",
@@ -117,6 +132,7 @@ CodecPtr<TargetKeys> target_keys() {
 TargetKeys to_keys(const RouteTarget& target) {
   TargetKeys keys;
   if (const auto* cluster = std::get_if<ClusterTarget>(&target)) keys.cluster = cluster->cluster;
+  if (const auto* group = std::get_if<FailoverTarget>(&target)) keys.failover_group = group->group;
   if (const auto* weighted = std::get_if<WeightedTarget>(&target)) {
     keys.weighted = weighted->clusters;
     keys.hash_on = weighted->hash_on;
@@ -126,6 +142,10 @@ TargetKeys to_keys(const RouteTarget& target) {
   return keys;
 }
 
+const std::string& place_of(const WeightedCluster& part) {
+  return part.cluster.empty() ? part.group : part.cluster;
+}
+
 void check_weights(Reader& reader, NodeId list, const std::vector<WeightedCluster>& clusters) {
   if (reader.document().kind(list) != NodeKind::kList) return;
   const Reader::Step step(reader, "weighted");
@@ -133,9 +153,11 @@ void check_weights(Reader& reader, NodeId list, const std::vector<WeightedCluste
   for (std::size_t i = 0; i < clusters.size(); ++i) {
     sum += clusters[i].weight;
     for (std::size_t j = 0; j < i; ++j) {
-      if (clusters[i].cluster.empty() || clusters[i].cluster != clusters[j].cluster) continue;
-      reader.error_at(clusters[i].location, {"`" + clusters[i].cluster + "` is there twice",
-                                             "add the weights up in one entry"});
+      const std::string& name = place_of(clusters[i]);
+      if (name.empty() || name != place_of(clusters[j])) continue;
+      if (clusters[i].cluster.empty() != clusters[j].cluster.empty()) continue;
+      reader.error_at(clusters[i].location,
+                      {"`" + name + "` is there twice", "add the weights up in one entry"});
       break;
     }
   }
@@ -146,12 +168,12 @@ void check_weights(Reader& reader, NodeId list, const std::vector<WeightedCluste
 
 void from_keys(Reader& reader, NodeId id, TargetKeys&& keys, RouteTarget& target) {
   const auto has = [&](std::string_view key) { return reader.find(id, key) != Document::kNone; };
-  const int kinds = (has("cluster") ? 1 : 0) + (has("weighted") ? 1 : 0) + (has("direct") ? 1 : 0) +
-                    (has("redirect") ? 1 : 0);
+  const int kinds = (has("cluster") ? 1 : 0) + (has("failover_group") ? 1 : 0) +
+                    (has("weighted") ? 1 : 0) + (has("direct") ? 1 : 0) + (has("redirect") ? 1 : 0);
   if (kinds != 1) {
     reader.error(
         id, {kinds == 0 ? "a target without a destination" : "a target has one destination only",
-             "write one of cluster, weighted, direct and redirect"});
+             "write one of cluster, failover_group, weighted, direct and redirect"});
     return;
   }
   if (has("hash_on") && !has("weighted")) {
@@ -165,6 +187,8 @@ void from_keys(Reader& reader, NodeId id, TargetKeys&& keys, RouteTarget& target
     target = std::move(keys.direct).value_or(DirectTarget{});
   } else if (has("redirect")) {
     target = std::move(keys.redirect).value_or(RedirectTarget{});
+  } else if (has("failover_group")) {
+    target = FailoverTarget{std::move(keys.failover_group)};
   } else {
     target = ClusterTarget{std::move(keys.cluster)};
   }

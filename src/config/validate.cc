@@ -24,6 +24,7 @@ class CrossCheck {
     check_listeners();
     for (const ClusterConfig& cluster : config_.clusters) clusters_.insert(cluster.name);
     for (const ClusterConfig& cluster : config_.clusters) check_endpoints(cluster);
+    for (const FailoverGroupConfig& group : config_.failover_groups) check_group(group);
     for (const RouteConfig& route : config_.routes) check_route(route);
     warn_unused();
   }
@@ -86,14 +87,25 @@ class CrossCheck {
       check_cluster(one->cluster, route, route.target_location, "target.cluster");
     } else if (const auto* many = std::get_if<WeightedTarget>(&route.target)) {
       for (const WeightedCluster& part : many->clusters) {
-        check_cluster(part.cluster, route, part.location, "target.weighted");
+        if (!part.group.empty()) {
+          check_group_name(part.group, route, part.location, "target.weighted");
+        } else {
+          check_cluster(part.cluster, route, part.location, "target.weighted");
+        }
       }
+    } else if (const auto* group = std::get_if<FailoverTarget>(&route.target)) {
+      check_group_name(group->group, route, route.target_location, "target.failover_group");
     }
     check_timeouts(route);
   }
 
   void check_cluster(const std::string& name, const RouteConfig& route, const SourceLocation& at,
                      std::string_view key) {
+    check_cluster_name(name, at, "routes." + route.name + "." + std::string(key));
+  }
+
+  void check_cluster_name(const std::string& name, const SourceLocation& at,
+                          const std::string& key) {
     if (name.empty() || clusters_.contains(name)) {
       used_.insert(name);
       return;
@@ -103,8 +115,30 @@ class CrossCheck {
     used_.insert(close);  // a misspelt use is a use
     std::string hint = "did you mean `" + std::string(close) + "`?";
     if (close.empty()) hint = known.empty() ? "clusters: is empty" : "add it under clusters:";
+    out_.error(at, key, {"there is no cluster `" + name + "`", std::move(hint)});
+  }
+
+  void check_group(const FailoverGroupConfig& group) {
+    groups_.insert(group.name);
+    for (const FailoverMemberConfig& member : group.members) {
+      check_cluster_name(member.cluster, member.location,
+                         "failover_groups." + group.name + ".members");
+    }
+  }
+
+  void check_group_name(const std::string& name, const RouteConfig& route, const SourceLocation& at,
+                        std::string_view key) {
+    if (name.empty() || groups_.contains(name)) {
+      used_groups_.insert(name);
+      return;
+    }
+    const std::vector<std::string_view> known(groups_.begin(), groups_.end());
+    const std::string_view close = nearest(name, known);
+    used_groups_.insert(close);
     out_.error(at, "routes." + route.name + "." + std::string(key),
-               {"there is no cluster `" + name + "`", std::move(hint)});
+               {"there is no failover group `" + name + "`",
+                close.empty() ? "add it under failover_groups:"
+                              : "did you mean `" + std::string(close) + "`?"});
   }
 
   void check_timeouts(const RouteConfig& route) {
@@ -120,6 +154,11 @@ class CrossCheck {
       out_.warning(cluster.location, "clusters." + cluster.name,
                    {"no route leads to this cluster", ""});
     }
+    for (const FailoverGroupConfig& group : config_.failover_groups) {
+      if (used_groups_.contains(group.name)) continue;
+      out_.warning(group.location, "failover_groups." + group.name,
+                   {"no route leads to this group", ""});
+    }
     if (!config_.routes.empty()) return;
     out_.warning({0, 0, 0}, "routes", {"no route, so every request gets 404", ""});
   }
@@ -129,6 +168,8 @@ class CrossCheck {
   std::unordered_map<std::string, std::string> addresses_;
   std::unordered_set<std::string_view> clusters_;
   std::unordered_set<std::string_view> used_;
+  std::unordered_set<std::string_view> groups_;
+  std::unordered_set<std::string_view> used_groups_;
   std::unordered_map<std::string_view, const RouteConfig*> routes_;
 };
 

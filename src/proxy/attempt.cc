@@ -36,6 +36,8 @@ Result<bool> Attempt::begin(uint64_t hash) {
   return lease();
 }
 
+bool Attempt::has_untried() const { return tried_count_ < exchange_.cluster().eligible(); }
+
 Result<bool> Attempt::lease() {
   upstream::WorkerCluster& cluster = exchange_.cluster();
   const bool repeatable = upstream::is_idempotent(exchange_.request().method);

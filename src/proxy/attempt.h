@@ -36,6 +36,11 @@ class Attempt final : public upstream::PlaceWaiter {
   /// The connection has detached itself (response complete, or failed).
   void detached() { stream_ = nullptr; }
 
+  /// The cluster has an endpoint that this exchange has not tried.
+  bool has_untried() const;
+  /// The exchange is in another cluster now.
+  void forget_tried() { tried_count_ = 0; }
+
   /// All of the request is queued: the response's time begins.
   void request_sent();
   /// The response has begun: from now on only silence is timed.
@@ -77,7 +82,7 @@ class Attempt final : public upstream::PlaceWaiter {
   std::string_view endpoint_text_;
   std::string_view endpoint_host_;
   /// Enough for every retry that config/ allows before the first endpoints may come again.
-  std::array<const upstream::Endpoint*, 8> tried_{};
+  std::array<const upstream::Endpoint*, 12> tried_{};
   uint32_t tried_count_ = 0;
   Stage stage_ = Stage::kNone;
   bool ready_ = false;

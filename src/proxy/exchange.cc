@@ -22,6 +22,7 @@
 #include "http/header_id.h"
 #include "http/traceparent.h"
 #include "proxy/access_log.h"
+#include "proxy/hops.h"
 #include "proxy/request_head.h"
 #include "proxy/snapshot.h"
 #include "proxy/worker.h"
@@ -163,6 +164,7 @@ Exchange::Next Exchange::buffer_request() {
 
 Exchange::Next Exchange::lease() {
   ++attempts_;
+  if (hops_ != nullptr) ++hops_->tries;
   if (attempts_ > 1) cluster().stats().retries.add();
   const Result<bool> ready = attempt_.begin(sticky_hash());
   if (!ready) {
@@ -220,6 +222,7 @@ Exchange::Next Exchange::finish() {
   attempt_.end();
   retry_permit_.release();
   request_permit_.release();
+  if (hops_ != nullptr) leave_group();
   route_hold_.reset();
   base::ListLink<>::unlink();
   step_ = Step::kFinished;

@@ -24,6 +24,7 @@
 #include "proxy/attempt.h"
 #include "proxy/stream.h"
 #include "route/route.h"
+#include "upstream/failover_member.h"
 #include "upstream/permits.h"
 #include "upstream/retry_policy.h"
 
@@ -35,12 +36,19 @@ namespace weir::policy {
 struct LimitVerdict;
 }
 
+namespace weir::upstream {
+class FailoverGroup;
+}
+
 namespace weir::proxy {
 
 struct GrpcCall;
+struct Hops;
 struct Owner;
+struct Placed;
 struct Policies;
 struct ProxyTold;
+struct Trail;
 struct Tunnel;
 class Worker;
 class WorkerListener;
@@ -123,6 +131,9 @@ class Exchange final : public base::ListLink<> {
   void keep_route(const std::shared_ptr<const route::Route>& route) { route_hold_ = route; }
   /// The same for whom it belongs to. Requires: owner().
   void keep_owner(std::shared_ptr<const Policies> policies);
+  /// The same for its failover group. Requires: grouped().
+  void keep_group();
+  bool grouped() const { return hops_ != nullptr; }
   const route::Route* route() const { return route_; }
   /// Null: the config has neither identity nor limits, or it is too early.
   const Owner* owner() const { return owner_; }
@@ -177,10 +188,10 @@ class Exchange final : public base::ListLink<> {
 
   void fail(const Error& error);
   bool retry(const Error& error);
-  bool retry_status(uint16_t status);
+  bool retry_answer(const ResponseHead& head);
+  bool may_send_again() const;
   bool may_repeat() const;
   bool may_refuse_unprocessed() const;
-  void start_backoff(upstream::RetryPermit permit);
   void on_backoff_over();
   void on_deadline();
   void reply(const Error& error);
@@ -252,6 +263,22 @@ class Exchange final : public base::ListLink<> {
 
   void count_upstream_failure(const Error& error);
   bool begin_retry(upstream::RetryVerdict verdict);
+  bool take_repetition(upstream::RetryVerdict verdict, upstream::RetryPermit& permit);
+  void repeat(upstream::RetryPermit permit, Duration delay);
+
+  Result<void> enter_group(uint32_t index);
+  Result<Placed> place_in(const upstream::FailoverGroup& group);
+  void move_to(Placed placed);
+  const upstream::FailoverGroup* current_group() const;
+  void leave_group();
+  bool retry_in_group(const Error& error);
+  /// What the answer says of the cluster that gave it.
+  void note_answer(const ResponseHead& head);
+  bool retry_or_hop(upstream::RetryVerdict verdict, upstream::HopReason reason, bool stays);
+  bool hop(upstream::RetryVerdict verdict, upstream::HopReason reason);
+  /// The attempt under way is given up for another one.
+  void note_attempt(std::string_view outcome);
+  std::string_view status_text(uint16_t status);
   void record();
   void write_log(int64_t total_us);
   /// Somebody said a priority: 3 of everybody is no news.
@@ -277,12 +304,15 @@ class Exchange final : public base::ListLink<> {
   HeaderList request_trailers_;
   Tunnel* tunnel_ = nullptr;  ///< From the acceptance of an upgrade or CONNECT on.
   GrpcCall* grpc_ = nullptr;  ///< Null but for a gRPC call.
+  Hops* hops_ = nullptr;      ///< Null: the target is no failover group.
+  Trail* trail_ = nullptr;    ///< Null until there is a second attempt.
   Owner* owner_ = nullptr;    ///< In the arena; null where the config knows no owners.
 
   std::string_view client_ip_;
   std::string_view request_id_;
   std::string_view traceparent_;
-  std::string_view allow_;  ///< For a 405.
+  std::string_view allow_;    ///< For a 405.
+  std::string_view outcome_;  ///< Of the attempt that failed last, for the trail.
   Error error_{};
   uint64_t bytes_received_ = 0;
   uint64_t bytes_sent_ = 0;
@@ -290,6 +320,7 @@ class Exchange final : public base::ListLink<> {
   TimePoint sent_at_{};
   TimePoint response_at_{};
   uint32_t attempts_ = 0;
+  uint32_t nested_attempt_ = 1;  ///< Which one of the weir before this one it is.
   uint32_t route_index_ = 0;
   uint16_t status_ = 0;
   uint16_t upstream_status_ = 0;
@@ -306,5 +337,8 @@ class Exchange final : public base::ListLink<> {
   bool trace_begun_ = false;
   char ip_text_[46];
 };
+
+/// An answer that another weir gave itself (RFC 9209): its own word, and no origin's.
+bool refused_by_weir(const HeaderList& headers);
 
 }  // namespace weir::proxy

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The one place where failures end: retry, local reply, cut-off answer or nothing, from what the
 // Error says and how far the exchange has come.
+#include "http/header_id.h"
 #include "proxy/exchange.h"
 #include "proxy/owner.h"
 #include "proxy/worker.h"
@@ -8,6 +9,12 @@
 #include "upstream/retry_policy.h"
 
 namespace weir::proxy {
+
+// Retry-After with anything but 0: a date is a wait as well.
+static bool asks_to_wait(const HeaderList& headers) {
+  const Header* wait = headers.find(HeaderId::kRetryAfter);
+  return wait != nullptr && wait->value != "0";
+}
 
 void Exchange::on_request_error(const Error& error) {
   if (finished() || response_ended_) return;
@@ -81,9 +88,12 @@ void Exchange::count_upstream_failure(const Error& error) {
 }
 
 // All of the body so far is still here. What was never sent is always held.
+bool Exchange::may_send_again() const {
+  return bytes_received_ == held_.size() && !downstream_gone_;
+}
+
 bool Exchange::may_repeat() const {
-  return bytes_received_ == held_.size() && !downstream_gone_ &&
-         attempts_ <= route_->retry().num_retries;
+  return may_send_again() && attempts_ <= route_->retry().num_retries;
 }
 
 // Whether the origin may say of a request of any method that it did nothing about it. Only for that
@@ -96,18 +106,24 @@ bool Exchange::may_refuse_unprocessed() const {
 }
 
 bool Exchange::retry(const Error& error) {
-  if (route_ == nullptr || !request_permit_ || error.retry == Retry::kNo || !may_repeat())
-    return false;
+  if (route_ == nullptr || !request_permit_) return false;
+  outcome_ = error_info(error.code).reason;
+  if (hops_ != nullptr) return retry_in_group(error);
+  if (error.retry == Retry::kNo || !may_repeat()) return false;
   return begin_retry(upstream::judge_error(route_->retry(), error, request_.method));
 }
 
-bool Exchange::retry_status(uint16_t status) {
-  if (!may_repeat()) return false;
-  const auto verdict = upstream::judge_status(route_->retry(), status, request_.method);
+// The response's connection is given up with its attempt, so this looks first whether a retry will
+// follow.
+bool Exchange::retry_answer(const ResponseHead& head) {
+  if (hops_ != nullptr) note_answer(head);
+  const auto verdict = upstream::judge_status(route_->retry(), head.status, request_.method);
   if (verdict == upstream::RetryVerdict::kNo) return false;
-  // The response's connection is given up with its attempt, so look first whether a retry will
-  // follow.
-  return begin_retry(verdict);
+  outcome_ = status_text(head.status);
+  // Who says when to come back, or is a weir that has done what can be done, is not asked again.
+  const bool stays = !asks_to_wait(head.headers) && !refused_by_weir(head.headers);
+  if (hops_ != nullptr) return retry_or_hop(verdict, upstream::HopReason::kAnswer, stays);
+  return stays && may_repeat() && begin_retry(verdict);
 }
 
 bool Exchange::begin_retry(upstream::RetryVerdict verdict) {
@@ -115,10 +131,18 @@ bool Exchange::begin_retry(upstream::RetryVerdict verdict) {
   // One exchange is one retry in flight, however many it has made.
   retry_permit_.release();
   upstream::RetryPermit permit;
-  if (verdict == upstream::RetryVerdict::kBudget) {
-    permit = cluster().try_retry(route_->retry().budget);
-    if (!permit) return false;
-  }
+  if (!take_repetition(verdict, permit)) return false;
+  note_attempt(outcome_);
+  // Nothing was sent: another endpoint can be tried at once, the origin has felt nothing.
+  const bool at_once = verdict == upstream::RetryVerdict::kFree && attempts_ == 1;
+  const Duration delay =
+      at_once ? Duration::zero()
+              : upstream::retry_delay(route_->retry().backoff, attempts_ - 1, worker_.rng());
+  repeat(std::move(permit), delay);
+  return true;
+}
+
+void Exchange::repeat(upstream::RetryPermit permit, Duration delay) {
   attempt_.end();
   retry_permit_ = std::move(permit);
   held_sent_ = 0;
@@ -126,13 +150,7 @@ bool Exchange::begin_retry(upstream::RetryVerdict verdict) {
   // The request was read to its end, or its body waits here: either way the step is the lease
   // again.
   step_ = Step::kLease;
-  // Nothing was sent: another endpoint can be tried at once, the origin has felt nothing.
-  const bool at_once = verdict == upstream::RetryVerdict::kFree && attempts_ == 1;
-  const Duration delay =
-      at_once ? Duration::zero()
-              : upstream::retry_delay(route_->retry().backoff, attempts_ - 1, worker_.rng());
   worker_.loop().arm(backoff_timer_, delay);
-  return true;
 }
 
 void Exchange::on_backoff_over() {

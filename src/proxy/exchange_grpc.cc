@@ -107,10 +107,13 @@ bool Exchange::request_cut_off() {
 
 bool Exchange::retry_grpc(const ResponseHead& head) {
   const Header* status = head.headers.find(HeaderId::kGrpcStatus);
-  if (status == nullptr || !may_repeat()) return false;
+  if (status == nullptr) return false;
   const auto parsed = http::parse_grpc_status(status->value);
   if (parsed != http::GrpcStatus::kUnavailable) return false;
-  return begin_retry(upstream::judge_grpc_unavailable(route_->retry()));
+  const auto verdict = upstream::judge_grpc_unavailable(route_->retry());
+  outcome_ = "grpc_unavailable";
+  if (hops_ != nullptr) return retry_or_hop(verdict, upstream::HopReason::kAnswer, true);
+  return may_repeat() && begin_retry(verdict);
 }
 
 void Exchange::note_grpc_status(const HeaderList& fields) {

@@ -159,7 +159,7 @@ void Exchange::on_response_head(const ResponseHead& head) {
   stats.response_time.observe_us(static_cast<uint64_t>(
       micros_since_start(response_at_) - micros_since_start(attempt_.connected_at())));
   if (owner_ != nullptr) charge_cost(head.headers);
-  if (retry_status(head.status) || (grpc_ != nullptr && retry_grpc(head))) return;
+  if (retry_answer(head) || (grpc_ != nullptr && retry_grpc(head))) return;
   const uint64_t limit = route_->limits().max_response_bytes;
   if (limit != 0 && head.body.kind == BodyFraming::Kind::kLength && head.body.length > limit) {
     return fail(make_error(ErrorCode::kResponseTooLarge));

@@ -23,7 +23,8 @@ Exchange::Next Exchange::choose_cluster() {
     return Next::kDone;
   }
   const RetryConfig& retry = route_->retry();
-  replayable_ = retry.num_retries > 0 && request_.body.length <= retry.replay_buffer_bytes &&
+  replayable_ = (retry.num_retries > 0 || hops_ != nullptr) &&
+                request_.body.length <= retry.replay_buffer_bytes &&
                 (upstream::is_idempotent(request_.method) || may_refuse_unprocessed());
   return Next::kContinue;
 }
@@ -35,6 +36,7 @@ uint32_t Exchange::choose_target() {
 }
 
 Result<void> Exchange::enter(uint32_t target) {
+  if ((target & kGroupBit) != 0) return enter_group(target & ~kGroupBit);
   auto permit = worker_.cluster(target).admit();
   if (!permit) return std::unexpected(permit.error());
   request_permit_ = std::move(*permit);

@@ -13,11 +13,6 @@
 namespace weir::proxy {
 namespace {
 
-bool has_cluster(const RouteTarget& target) {
-  return std::holds_alternative<ClusterTarget>(target) ||
-         std::holds_alternative<WeightedTarget>(target);
-}
-
 }  // namespace
 
 // False: it was refused.
@@ -27,7 +22,7 @@ bool Exchange::admit_upgrade() {
   // Nobody but an origin can be connected to: 200 from weir itself would promise a tunnel. And the
   // word is CONNECT's: HTTP/2 could send it as the protocol of an upgrade.
   const bool possible =
-      connect ? has_cluster(route_->target()) : request_.protocol != http::kConnectProtocol;
+      connect ? is_forwarded(route_->target()) : request_.protocol != http::kConnectProtocol;
   if (!possible || std::ranges::find(allowed, request_.protocol) == allowed.end()) {
     fail(make_error(connect ? ErrorCode::kMethodRefused : ErrorCode::kUpgradeRefused));
     return false;

@@ -15,6 +15,7 @@
 #include "proxy/policies.h"
 #include "route/table.h"
 #include "upstream/cluster_list.h"
+#include "upstream/failover_manager.h"
 
 namespace weir::proxy {
 
@@ -22,14 +23,17 @@ struct Snapshot {
   uint64_t version = 0;  ///< Counts up with each published config, from 1.
   std::shared_ptr<const Config> config;
   std::unique_ptr<const route::Table> routes;
-  std::unique_ptr<const AccessLogFormat> access_log;      ///< Null if it is off.
-  std::shared_ptr<const Policies> policies;               ///< Null: neither identity nor limits.
-  std::shared_ptr<const upstream::ClusterList> clusters;  ///< In the order of config->clusters.
-  std::vector<ListenerUse> listeners;                     ///< In the order of config->listeners.
+  std::unique_ptr<const AccessLogFormat> access_log;         ///< Null if it is off.
+  std::shared_ptr<const Policies> policies;                  ///< Null: neither identity nor limits.
+  std::shared_ptr<const upstream::ClusterList> clusters;     ///< In the order of config->clusters.
+  std::vector<ListenerUse> listeners;                        ///< In the order of config->listeners.
+  std::shared_ptr<const upstream::FailoverGroups> failover;  ///< Null: there are none.
   /// Per route: indices into `clusters` of its target, in the target's order; empty for answers
-  /// that need none.
+  /// that need none. With kGroupBit they are indices into `failover`.
   std::vector<std::vector<uint32_t>> route_clusters;
 };
+
+inline constexpr uint32_t kGroupBit = 1U << 31;
 
 /// Resolves the targets of all routes. Requires: the config has been validated, so every name
 /// exists.

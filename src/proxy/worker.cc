@@ -92,6 +92,7 @@ void Worker::detach_exchanges() {
   exchanges_.for_each([this](Exchange& exchange) {
     if (!exchange.routed()) return;
     exchange.keep_route(snapshot_->routes->share(exchange.route_index()));
+    if (exchange.grouped()) exchange.keep_group();
     if (exchange.owner() != nullptr) exchange.keep_owner(snapshot_->policies);
   });
 }

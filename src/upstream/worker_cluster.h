@@ -128,6 +128,8 @@ class WorkerCluster {
   /// The cluster has gone from the config: no connection is kept from now on.
   void retire();
 
+  /// Endpoints that can be picked, as last seen.
+  std::size_t eligible() const { return published_.endpoints->eligible(); }
   const std::string& name() const { return shared_->name(); }
   /// As last published. Valid within the turn until admit() or pick(): copy what must last.
   const ClusterConfig& config() const { return *published_.config; }

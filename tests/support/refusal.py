@@ -26,6 +26,7 @@ REASONS = {
     "no_route": (404, "http_request_denied"),
     "method_not_allowed": (405, "http_request_denied"),
     "misdirected": (421, "http_request_denied"),
+    "failover_capacity_exceeded": (503, "connection_limit_reached"),
     "no_endpoint": (503, "destination_unavailable"),
     "no_healthy_endpoint": (503, "destination_unavailable"),
     "cluster_pending_full": (503, "connection_limit_reached"),

@@ -41,6 +41,9 @@ class FakeProcess : public Process {
   TimePoint started() const override { return begun; }
   std::shared_ptr<const proxy::Snapshot> snapshot() const override { return current; }
   std::vector<upstream::ClusterSnapshot> clusters() const override { return cluster_list; }
+  std::vector<upstream::FailoverGroupSnapshot> failover_groups() const override {
+    return group_list;
+  }
   std::vector<WorkerReading> workers() const override {
     std::vector<WorkerReading> out;
     for (uint32_t i = 0; i < stats.size(); ++i) {
@@ -77,6 +80,7 @@ class FakeProcess : public Process {
   TimePoint begun = fake_clock.now();
   std::shared_ptr<const proxy::Snapshot> current;
   std::vector<upstream::ClusterSnapshot> cluster_list;
+  std::vector<upstream::FailoverGroupSnapshot> group_list;
   std::vector<std::unique_ptr<proxy::WorkerStats>> stats;
   std::vector<int64_t> last_turns;
   ReloadTotals reload_totals;

@@ -49,6 +49,9 @@ clusters:
   orders-by-name:
     dns: {name: orders.internal, port: 80}
     tls: {client_cert: {cert: weir.pem, key: weir.key}}
+failover_groups:
+  orders-anywhere:
+    members: [{cluster: orders, capacity: 1000}, {cluster: orders-by-name, priority: 1, capacity: 200}]
 routes:
   - {name: orders, target: {cluster: orders}}
   - name: orders-canary
@@ -66,8 +69,15 @@ routes:
         lang: {prefix: de}
         page: {regex: '^[0-9]+$'}
         preview: {present: true}
-    target: {weighted: [{cluster: orders, weight: 95}, {cluster: orders-by-name, weight: 5}]}
+    target:
+      weighted:
+        - {cluster: orders, weight: 95}
+        - {cluster: orders-by-name, weight: 5}
+        - {failover_group: orders-anywhere, weight: 0}
     rewrite: {regex: '^/v1', substitution: ""}
+  - name: orders-anywhere
+    match: {path: {prefix: /anywhere/}}
+    target: {failover_group: orders-anywhere}
   - {name: health, match: {path: {exact: /health}}, target: {direct: {}}}
   - name: moved
     match: {path: {prefix: /old/}}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// What several parts of a config share: where an object stands in the files, and a condition on a
+// header or query parameter. Plain values; immutable once loaded; any thread may read.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace weir {
+
+// Where an object stands in the files: `file` indexes Config::files; line and column count from 1,
+// and line 0 means that a default or a program made the object.
+struct SourceLocation {
+  std::uint32_t file = 0;
+  std::uint32_t line = 0;
+  std::uint32_t column = 0;
+};
+
+// A header or query parameter to match.
+struct ValueMatch {
+  enum class Kind : std::uint8_t { kExact, kPrefix, kRegex, kPresent };
+
+  std::string name;  // headers: lower-case; query: as written
+  Kind kind = Kind::kExact;
+  std::string value;  // empty for kPresent
+  SourceLocation location;
+};
+
+}  // namespace weir

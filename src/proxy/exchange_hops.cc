@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+// Failover groups in the exchange: its placement, and after a failure another try where it is or a
+// hop to another cluster. Every trigger comes by here: no endpoint, a full cluster, connect
+// failures, ends and timeouts without an answer, answers that the route retries. What health,
+// breakers and operators know keeps a cluster from being placed at all. To routes without groups
+// this costs the test of a null pointer.
+#include <charconv>
+#include <new>
+#include <optional>
+
+#include "http/header_id.h"
+#include "proxy/exchange.h"
+#include "proxy/hops.h"
+#include "proxy/snapshot.h"
+#include "proxy/worker.h"
+#include "upstream/retry_policy.h"
+
+namespace weir::proxy {
+namespace {
+
+using upstream::FailoverGroup;
+using upstream::FailoverSeat;
+using upstream::HopReason;
+using upstream::RetryVerdict;
+
+// Why another cluster may do better; nullopt: it would not.
+std::optional<HopReason> hop_reason(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kNoEndpoint:
+    case ErrorCode::kNoHealthyEndpoint:
+    case ErrorCode::kDnsFailure:
+      return HopReason::kNoEndpoint;
+    case ErrorCode::kClusterPendingFull:
+    case ErrorCode::kClusterRequestsFull:
+    case ErrorCode::kClusterConnectionsFull:
+      return HopReason::kFull;
+    case ErrorCode::kConnectRefused:
+    case ErrorCode::kConnectFailed:
+    case ErrorCode::kConnectTimeout:
+    case ErrorCode::kUpstreamTls:
+      return HopReason::kConnect;
+    case ErrorCode::kUpstreamReset:
+    case ErrorCode::kUpstreamRefusedStream:
+    case ErrorCode::kUpstreamBadHead:
+    case ErrorCode::kUpstreamBadFraming:
+    case ErrorCode::kUpstreamHeadTooLarge:
+    case ErrorCode::kUpstreamHttp2:
+      return HopReason::kReset;
+    case ErrorCode::kUpstreamTimeout:
+    case ErrorCode::kUpstreamIdle:
+      return HopReason::kTimeout;
+    default:
+      return std::nullopt;
+  }
+}
+
+// Nothing of the request has left weir.
+bool nothing_sent(HopReason reason, const Error& error) {
+  return reason == HopReason::kNoEndpoint || reason == HopReason::kFull ||
+         error.retry == Retry::kUnsent;
+}
+
+// A wait was all that came of it: the same cluster would take as long again.
+bool waited_in_vain(ErrorCode code) {
+  return code == ErrorCode::kConnectTimeout || code == ErrorCode::kUpstreamTimeout;
+}
+
+class Admission final : public upstream::SeatAdmitter {
+ public:
+  explicit Admission(Worker& worker) : worker_(worker) {}
+  Result<void> admit(const FailoverSeat& seat) override {
+    auto admitted = worker_.cluster(seat.cluster_index).admit();
+    if (!admitted) return std::unexpected(admitted.error());
+    permit = std::move(*admitted);
+    return {};
+  }
+  upstream::RequestPermit permit;
+
+ private:
+  Worker& worker_;
+};
+
+}  // namespace
+
+// ---- Placement.
+
+Result<void> Exchange::enter_group(uint32_t index) {
+  const FailoverGroup& group = (*worker_.snapshot().failover)[index];
+  hops_ = new (arena_.allocate(sizeof(Hops))) Hops(group, arena_.copy(group.name()));
+  group.state().budget.deposit(route_->retry().budget.percent.ppm);
+  auto placed = place_in(group);
+  if (!placed) return std::unexpected(placed.error());
+  move_to(std::move(*placed));
+  return {};
+}
+
+Result<Placed> Exchange::place_in(const FailoverGroup& group) {
+  Admission admission(worker_);
+  const bool may_try = upstream::is_idempotent(request_.method) &&
+                       request_.body.length <= route_->retry().replay_buffer_bytes;
+  auto placement =
+      group.place({worker_.rng(), worker_.loop().now(), hops_->seen(), may_try}, admission);
+  if (!placement) return std::unexpected(placement.error());
+  return Placed{std::move(*placement), std::move(admission.permit)};
+}
+
+void Exchange::move_to(Placed placed) {
+  hops_->visited[hops_->visited_count++] = placed.placement.seat->cluster.get();
+  hops_->permit = std::move(placed.placement.permit);
+  hops_->tries = 0;
+  request_permit_ = std::move(placed.permit);
+  attempt_.forget_tried();
+}
+
+// A reload has made groups anew: the one of the same name goes on.
+const FailoverGroup* Exchange::current_group() const {
+  if (hops_->group != nullptr) return hops_->group;
+  const auto& groups = worker_.snapshot().failover;
+  return groups == nullptr ? nullptr : groups->find(hops_->group_name);
+}
+
+void Exchange::keep_group() { hops_->group = nullptr; }
+
+void Exchange::leave_group() {
+  hops_->~Hops();
+  hops_ = nullptr;
+}
+
+// ---- After a failure.
+
+bool Exchange::retry_in_group(const Error& error) {
+  const auto reason = hop_reason(error.code);
+  if (!reason) return false;
+  if (error.origin == Origin::kUpstream && *reason != HopReason::kNoEndpoint) {
+    hops_->permit->failed(worker_.loop().now());
+  }
+  const RetryVerdict verdict = nothing_sent(*reason, error)
+                                   ? RetryVerdict::kFree
+                                   : upstream::judge_error(route_->retry(), error, request_.method);
+  const bool stays = error.retry != Retry::kNo && !waited_in_vain(error.code);
+  return retry_or_hop(verdict, *reason, stays);
+}
+
+void Exchange::note_answer(const ResponseHead& head) {
+  const bool failed = head.status >= 502 && head.status <= 504 && !refused_by_weir(head.headers);
+  if (failed) {
+    hops_->permit->failed(worker_.loop().now());
+  } else {
+    hops_->permit->succeeded();
+  }
+}
+
+bool Exchange::retry_or_hop(RetryVerdict verdict, HopReason reason, bool stays) {
+  if (verdict == RetryVerdict::kNo || !may_send_again()) return false;
+  const bool again = stays && hops_->tries <= route_->retry().num_retries &&
+                     attempt_.has_untried() && !hops_->permit->suspected();
+  if (again && begin_retry(verdict)) return true;
+  return hop(verdict, reason);
+}
+
+bool Exchange::hop(RetryVerdict verdict, HopReason reason) {
+  const FailoverGroup* const group = current_group();
+  if (group == nullptr || hops_->visited_count > group->max_other_clusters()) return false;
+  if (hops_->visited_count == hops_->visited.size()) return false;
+  // One exchange is one retry in flight, however many it has made.
+  retry_permit_.release();
+  upstream::RetryPermit permit;
+  if (!take_repetition(verdict, permit)) return false;
+  auto placed = place_in(*group);
+  if (!placed) {
+    if (verdict == RetryVerdict::kBudget && !permit) group->state().budget.give_back();
+    return false;
+  }
+  note_attempt(outcome_);
+  hops_->permit->count_hop(reason);
+  attempt_.end();
+  move_to(std::move(*placed));
+  // Somebody else is asked, who has felt nothing yet: at once.
+  repeat(std::move(permit), Duration::zero());
+  return true;
+}
+
+bool Exchange::take_repetition(RetryVerdict verdict, upstream::RetryPermit& permit) {
+  if (verdict == RetryVerdict::kFree) return true;
+  if (nested_attempt_ > 1) return false;
+  const RetryBudget& budget = route_->retry().budget;
+  if (hops_ == nullptr) {
+    permit = cluster().try_retry(budget);
+    return static_cast<bool>(permit);
+  }
+  const FailoverGroup* const group = current_group();
+  if (group != nullptr && group->state().budget.withdraw()) return true;
+  permit = cluster().try_retry({Share{0}, budget.min});
+  return static_cast<bool>(permit);
+}
+
+// ---- What was tried.
+
+void Exchange::note_attempt(std::string_view outcome) {
+  if (trail_ == nullptr) trail_ = new (arena_.allocate(sizeof(Trail))) Trail;
+  if (trail_->count == Trail::kMost) return;
+  // A reload may take the cluster's name away.
+  trail_->attempts[trail_->count++] = {arena_.copy(cluster().name()), attempt_.endpoint_text(),
+                                       outcome};
+}
+
+std::string_view Exchange::status_text(uint16_t status) {
+  char digits[8];
+  const auto end = std::to_chars(digits, digits + sizeof digits, status).ptr;
+  return arena_.copy({digits, static_cast<size_t>(end - digits)});
+}
+
+bool refused_by_weir(const HeaderList& headers) {
+  for (const Header& header : headers) {
+    if (header.id != HeaderId::kProxyStatus) continue;
+    if (header.value.find("weir; error=") != std::string_view::npos) return true;
+  }
+  return false;
+}
+
+}  // namespace weir::proxy
