@@ -98,8 +98,9 @@ Result<Placed> Exchange::place_in(const FailoverGroup& group) {
   Admission admission(worker_);
   const bool may_try = upstream::is_idempotent(request_.method) &&
                        request_.body.length <= route_->retry().replay_buffer_bytes;
+  const bool yields = priority() > kDefaultPriority;
   auto placement =
-      group.place({worker_.rng(), worker_.loop().now(), hops_->seen(), may_try}, admission);
+      group.place({worker_.rng(), worker_.loop().now(), hops_->seen(), may_try, yields}, admission);
   if (!placement) return std::unexpected(placement.error());
   return Placed{std::move(*placement), std::move(admission.permit)};
 }

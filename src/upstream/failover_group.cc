@@ -140,6 +140,7 @@ bool FailoverGroup::enter(const FailoverSeat& seat, Trust trust, Search& search)
     const std::uint64_t part = std::uint64_t{limit} * member.share() / Failback::kWhole;
     limit = static_cast<std::uint32_t>(std::max<std::uint64_t>(part, 1));
   }
+  if (search.wish.yields && limit != FailoverMember::kUnlimited) limit -= limit / 10;
   if (!member.try_enter(limit)) {
     search.full = true;
     return false;

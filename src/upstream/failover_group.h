@@ -85,6 +85,7 @@ struct PlaceWish {
   TimePoint now;
   std::span<const Cluster* const> visited;  ///< Not these.
   bool may_try = false;                     ///< It can be repeated if a suspected member fails it.
+  bool yields = false;                      ///< It leaves the last tenth of a capacity to others.
 };
 
 struct Placement {

@@ -59,7 +59,7 @@ class GroupTest : public testing::Test {
 
   // The member that a request goes to, or -1; its place is kept until the test ends.
   int place(std::vector<const Cluster*> visited = {}, bool may_try = false) {
-    auto placed = group_->place({rng_, clock_.now(), visited, may_try}, everybody_);
+    auto placed = group_->place({rng_, clock_.now(), visited, may_try, yields_}, everybody_);
     if (!placed) {
       refusal_ = placed.error().code;
       return -1;
@@ -88,6 +88,7 @@ class GroupTest : public testing::Test {
   std::unique_ptr<FailoverGroup> group_;
   std::vector<MemberPermit> held_;
   ErrorCode refusal_{};
+  bool yields_ = false;
 };
 
 TEST_F(GroupTest, LowestNumberFirstAndTheNextOnlyWhenItIsFull) {
@@ -99,6 +100,14 @@ TEST_F(GroupTest, LowestNumberFirstAndTheNextOnlyWhenItIsFull) {
   EXPECT_EQ(place(), -1);
   EXPECT_EQ(refusal_, ErrorCode::kFailoverCapacity);
   EXPECT_EQ(state_->refused.load(), 1U);
+}
+
+TEST_F(GroupTest, WhoYieldsLeavesTheLastTenth) {
+  group({{.limit = 100}});
+  yields_ = true;
+  EXPECT_EQ(place_many(100), (std::map<int, int>{{-1, 10}, {0, 90}}));
+  yields_ = false;
+  EXPECT_EQ(place_many(11), (std::map<int, int>{{-1, 1}, {0, 10}}));
 }
 
 TEST_F(GroupTest, EqualsShareByWeight) {
@@ -259,7 +268,7 @@ TEST_F(GroupTest, TheCapIsExactOverThreads) {
       for (int i = 0; i < 20'000; ++i) {
         std::vector<MemberPermit> mine;
         for (int k = 0; k < 4; ++k) {
-          auto placed = group_->place({rng, TimePoint{}, {}, false}, everybody);
+          auto placed = group_->place({rng, TimePoint{}, {}, false, false}, everybody);
           if (placed) mine.push_back(std::move(placed->permit));
         }
         const std::uint32_t now = members_[0]->in_use();
