@@ -44,6 +44,7 @@ constexpr auto kFields = std::to_array<Field>({
     {"cluster", &R::cluster},
     {"endpoint", &R::endpoint},
     {"attempts", &R::attempts},
+    {"tries", &R::tries},
     {"grpc_status", &R::grpc_status},
     {"upstream_status", &R::upstream_status},
     {"upstream_reused", &R::upstream_reused},

@@ -37,6 +37,7 @@ struct AccessRecord {
   std::string_view cluster;
   std::string_view endpoint;  ///< Of the last attempt.
   uint32_t attempts = 0;
+  std::string_view tries;        ///< "a/127.0.0.1:80=503, b/...=200"; empty where there was one.
   int64_t grpc_status = -1;      ///< Of a gRPC call; -1: it is none, or none came.
   uint16_t upstream_status = 0;  ///< 0: none came.
   bool upstream_reused = false;  ///< The last attempt used a pooled connection.

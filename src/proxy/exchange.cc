@@ -202,6 +202,7 @@ Exchange::Next Exchange::send_head() {
   upstream_request_.body = request_.body;
   if (grpc_ != nullptr) prepare_grpc_head();
   send_continue();
+  if (attempts_ > 1 || nested_attempt_ > 1) tell_attempt();
   attempt_.stream()->send_head(upstream_request_);
   if (tunnel_pending()) {
     await_upgrade();
@@ -223,6 +224,7 @@ Exchange::Next Exchange::finish() {
   retry_permit_.release();
   request_permit_.release();
   if (hops_ != nullptr) leave_group();
+  if (best_ != nullptr) leave_kept_answer();
   route_hold_.reset();
   base::ListLink<>::unlink();
   step_ = Step::kFinished;

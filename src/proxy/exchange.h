@@ -42,6 +42,7 @@ class FailoverGroup;
 
 namespace weir::proxy {
 
+struct BestAnswer;
 struct GrpcCall;
 struct Hops;
 struct Owner;
@@ -152,6 +153,14 @@ class Exchange final : public base::ListLink<> {
   std::string_view request_id() const { return request_id_; }
   std::string_view traceparent() const { return traceparent_; }
   bool trace_begun() const { return trace_begun_; }
+  /// The attempts before this one; null: this is the first.
+  const Trail* trail() const { return trail_; }
+  /// Which try this request was when it came, by the word of a trusted weir: 1 is the first.
+  void set_nested_attempt(uint32_t attempt) { nested_attempt_ = attempt; }
+  /// Of the last answer; 0: there was none.
+  uint16_t upstream_status() const { return upstream_status_; }
+  /// In digits, in the arena.
+  std::string_view number_text(uint32_t number);
   bool finished() const { return step_ == Step::kFinished; }
   bool request_ended() const { return request_ended_; }
   /// Response body bytes given to the client's side so far.
@@ -189,6 +198,24 @@ class Exchange final : public base::ListLink<> {
   void fail(const Error& error);
   bool retry(const Error& error);
   bool retry_answer(const ResponseHead& head);
+  /// Whether repeat_for_answer() could do something, budgets apart.
+  bool could_repeat(bool stays) const;
+  bool repeat_for_answer(upstream::RetryVerdict verdict, bool stays);
+  bool keeps_answer() const;
+  bool keep_answer(const ResponseHead& head, upstream::RetryVerdict verdict, bool stays);
+  void keep_answer_body(std::string_view bytes);
+  void stop_keeping();
+  void end_kept_answer();
+  bool retry_cut_answer(const Error& error);
+  bool has_kept_answer() const;
+  bool sent_kept_answer() const;
+  /// `attempt_failed`: another one has come to nothing since.
+  void send_kept_answer(bool attempt_failed);
+  void send_kept_body();
+  void drop_kept_answer();
+  void leave_kept_answer();
+  /// Passes the head on: from now on nothing is repeated.
+  void accept_response(const ResponseHead& head);
   bool may_send_again() const;
   bool may_repeat() const;
   bool may_refuse_unprocessed() const;
@@ -276,9 +303,13 @@ class Exchange final : public base::ListLink<> {
   void note_answer(const ResponseHead& head);
   bool retry_or_hop(upstream::RetryVerdict verdict, upstream::HopReason reason, bool stays);
   bool hop(upstream::RetryVerdict verdict, upstream::HopReason reason);
+  bool could_hop() const;
+  /// The origin is told which try this is, and so the next weir does not try again what this one
+  /// does already.
+  void tell_attempt();
   /// The attempt under way is given up for another one.
   void note_attempt(std::string_view outcome);
-  std::string_view status_text(uint16_t status);
+  std::string_view tries_text();
   void record();
   void write_log(int64_t total_us);
   /// Somebody said a priority: 3 of everybody is no news.
@@ -302,11 +333,12 @@ class Exchange final : public base::ListLink<> {
   base::BufferChain held_;  ///< Request body not yet sent, or kept for a retry.
   size_t held_sent_ = 0;    ///< Bytes of held_ that the current attempt has been given.
   HeaderList request_trailers_;
-  Tunnel* tunnel_ = nullptr;  ///< From the acceptance of an upgrade or CONNECT on.
-  GrpcCall* grpc_ = nullptr;  ///< Null but for a gRPC call.
-  Hops* hops_ = nullptr;      ///< Null: the target is no failover group.
-  Trail* trail_ = nullptr;    ///< Null until there is a second attempt.
-  Owner* owner_ = nullptr;    ///< In the arena; null where the config knows no owners.
+  Tunnel* tunnel_ = nullptr;    ///< From the acceptance of an upgrade or CONNECT on.
+  GrpcCall* grpc_ = nullptr;    ///< Null but for a gRPC call.
+  Hops* hops_ = nullptr;        ///< Null: the target is no failover group.
+  Trail* trail_ = nullptr;      ///< Null until there is a second attempt.
+  BestAnswer* best_ = nullptr;  ///< Null until an answer is kept.
+  Owner* owner_ = nullptr;      ///< In the arena; null where the config knows no owners.
 
   std::string_view client_ip_;
   std::string_view request_id_;

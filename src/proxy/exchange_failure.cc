@@ -58,10 +58,14 @@ void Exchange::fail(const Error& error) {
   if (error.origin == Origin::kUpstream && request_permit_) count_upstream_failure(error);
   attempt_.end();
   if (owner_ != nullptr) owner_->end_wait();
+  if (keeps_answer() && retry_cut_answer(error)) return;
   if (!response_started_ && retry(error)) return;
+  backoff_timer_.cancel();
+  if (!response_started_ && has_kept_answer() && error_info(error.code).status >= 500) {
+    return send_kept_answer(true);
+  }
   failed_ = true;
   error_ = error;
-  backoff_timer_.cancel();
   if (!response_started_) return reply(error);
   // The client has part of an answer: it must see that the rest will not come (RFC 9112, 8).
   client_.stream->abort();
@@ -119,9 +123,19 @@ bool Exchange::retry_answer(const ResponseHead& head) {
   if (hops_ != nullptr) note_answer(head);
   const auto verdict = upstream::judge_status(route_->retry(), head.status, request_.method);
   if (verdict == upstream::RetryVerdict::kNo) return false;
-  outcome_ = status_text(head.status);
+  outcome_ = number_text(head.status);
   // Who says when to come back, or is a weir that has done what can be done, is not asked again.
   const bool stays = !asks_to_wait(head.headers) && !refused_by_weir(head.headers);
+  if (!could_repeat(stays)) return false;
+  return keep_answer(head, verdict, stays) || repeat_for_answer(verdict, stays);
+}
+
+bool Exchange::could_repeat(bool stays) const {
+  if (nested_attempt_ > 1) return false;
+  return hops_ != nullptr ? may_send_again() && (stays || could_hop()) : stays && may_repeat();
+}
+
+bool Exchange::repeat_for_answer(upstream::RetryVerdict verdict, bool stays) {
   if (hops_ != nullptr) return retry_or_hop(verdict, upstream::HopReason::kAnswer, stays);
   return stays && may_repeat() && begin_retry(verdict);
 }
@@ -154,7 +168,11 @@ void Exchange::repeat(upstream::RetryPermit permit, Duration delay) {
 }
 
 void Exchange::on_backoff_over() {
-  advance();
+  if (keeps_answer()) {
+    stop_keeping();
+  } else {
+    advance();
+  }
   flush();
 }
 

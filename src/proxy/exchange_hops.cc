@@ -4,6 +4,7 @@
 // failures, ends and timeouts without an answer, answers that the route retries. What health,
 // breakers and operators know keeps a cluster from being placed at all. To routes without groups
 // this costs the test of a null pointer.
+#include <algorithm>
 #include <charconv>
 #include <new>
 #include <optional>
@@ -11,6 +12,7 @@
 #include "http/header_id.h"
 #include "proxy/exchange.h"
 #include "proxy/hops.h"
+#include "proxy/request_head.h"
 #include "proxy/snapshot.h"
 #include "proxy/worker.h"
 #include "upstream/retry_policy.h"
@@ -195,7 +197,18 @@ bool Exchange::take_repetition(RetryVerdict verdict, upstream::RetryPermit& perm
   return static_cast<bool>(permit);
 }
 
+bool Exchange::could_hop() const {
+  const FailoverGroup* const group = current_group();
+  return group != nullptr && hops_->visited_count <= group->max_other_clusters();
+}
+
 // ---- What was tried.
+
+void Exchange::tell_attempt() {
+  HeaderList& headers = upstream_request_.headers;
+  headers.remove_if([](const Header& header) { return is_attempt_header(header); });
+  headers.push({kAttemptHeader, number_text(nested_attempt_ + attempts_ - 1), HeaderId::kOther});
+}
 
 void Exchange::note_attempt(std::string_view outcome) {
   if (trail_ == nullptr) trail_ = new (arena_.allocate(sizeof(Trail))) Trail;
@@ -205,10 +218,32 @@ void Exchange::note_attempt(std::string_view outcome) {
                                        outcome};
 }
 
-std::string_view Exchange::status_text(uint16_t status) {
-  char digits[8];
-  const auto end = std::to_chars(digits, digits + sizeof digits, status).ptr;
+std::string_view Exchange::number_text(uint32_t number) {
+  char digits[10];
+  const auto end = std::to_chars(digits, digits + sizeof digits, number).ptr;
   return arena_.copy({digits, static_cast<size_t>(end - digits)});
+}
+
+std::string_view trail_text(Exchange& exchange) {
+  const Trail& trail = *exchange.trail();
+  size_t room = 0;
+  for (uint32_t i = 0; i < trail.count; ++i) {
+    const Trail::Attempt& each = trail.attempts[i];
+    room += each.cluster.size() + each.endpoint.size() + each.outcome.size() + 4;
+  }
+  char* const text = static_cast<char*>(exchange.arena().allocate(room));
+  char* end = text;
+  const auto add = [&end](std::string_view part) { end = std::ranges::copy(part, end).out; };
+  for (uint32_t i = 0; i < trail.count; ++i) {
+    const Trail::Attempt& each = trail.attempts[i];
+    if (i > 0) add(", ");
+    add(each.cluster);
+    add("/");
+    add(each.endpoint);
+    add("=");
+    add(each.outcome);
+  }
+  return {text, static_cast<size_t>(end - text)};
 }
 
 bool refused_by_weir(const HeaderList& headers) {

@@ -6,6 +6,7 @@
 #include "http/header_id.h"
 #include "proxy/access_record.h"
 #include "proxy/exchange.h"
+#include "proxy/hops.h"
 #include "proxy/owner.h"
 #include "proxy/request_head.h"
 #include "proxy/response_head.h"
@@ -185,6 +186,15 @@ static std::string_view protocol_text(Version version) {
   return {};
 }
 
+// The attempts before, and how the last one ended: by a status, or by why weir gave up.
+std::string_view Exchange::tries_text() {
+  if (sent_kept_answer()) return trail_text(*this);
+  const std::string_view outcome =
+      failed_ ? error_info(error_.code).reason : number_text(upstream_status_);
+  return arena_.concat(
+      {trail_text(*this), ", ", cluster().name(), "/", attempt_.endpoint_text(), "=", outcome});
+}
+
 void Exchange::write_log(int64_t total_us) {
   AccessRecord record;
   record.started = worker_.loop().wall() - std::chrono::microseconds(total_us);
@@ -216,6 +226,7 @@ void Exchange::write_log(int64_t total_us) {
   if (request_permit_) record.cluster = cluster().name();
   record.endpoint = attempt_.endpoint_text();
   record.attempts = attempts_;
+  if (trail_ != nullptr) record.tries = tries_text();
   record.grpc_status = grpc_status_number();
   record.upstream_status = upstream_status_;
   record.upstream_reused = attempt_.reused();

@@ -164,7 +164,11 @@ void Exchange::on_response_head(const ResponseHead& head) {
   if (limit != 0 && head.body.kind == BodyFraming::Kind::kLength && head.body.length > limit) {
     return fail(make_error(ErrorCode::kResponseTooLarge));
   }
-  attempt_.response_begun();
+  accept_response(head);
+}
+
+void Exchange::accept_response(const ResponseHead& head) {
+  if (attempt_.stream() != nullptr) attempt_.response_begun();
   ResponseHead out = head;
   make_client_response(out, *this);
   if (grpc_ != nullptr) translate_grpc_head(out);
@@ -182,6 +186,7 @@ void Exchange::start_response(const ResponseHead& head, bool last) {
 }
 
 void Exchange::on_response_body(std::string_view bytes) {
+  if (keeps_answer()) return keep_answer_body(bytes);
   bytes_sent_ += bytes.size();
   const uint64_t limit = route_->limits().max_response_bytes;
   if (limit != 0 && bytes_sent_ > limit && tunnel_ == nullptr) {
@@ -210,6 +215,7 @@ void Exchange::await_response_sink() { client_.stream->await_drain(); }
 void Exchange::on_response_end(const HeaderList& trailers) {
   attempt_.detached();
   attempt_.end();
+  if (keeps_answer()) return end_kept_answer();
   response_ended_ = true;
   if (grpc_ != nullptr) return send_grpc_end(trailers);
   client_.stream->send_end(trailers);

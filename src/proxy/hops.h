@@ -49,4 +49,9 @@ struct Trail {
   uint32_t count = 0;
 };
 
+class Exchange;
+/// The trail in words: "a/127.0.0.1:80=503, b/127.0.0.1:81=connect_refused", in the exchange's
+/// arena. Requires: trail().
+std::string_view trail_text(Exchange& exchange);
+
 }  // namespace weir::proxy

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proxy/request_head.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "http/forwarded.h"
@@ -15,8 +16,8 @@ namespace weir::proxy {
 namespace {
 
 // Headers that weir itself may add: six that forward, Via, request id, trace, two of the client's
-// certificate, two of gRPC, and one to spare. Each costs eight instructions a request.
-constexpr size_t kAdded = 14;
+// certificate, two of gRPC, the attempt, and one to spare. Each costs eight instructions a request.
+constexpr size_t kAdded = 15;
 
 // And three of an owner.
 constexpr size_t kAddedByOwner = 3;
@@ -51,6 +52,20 @@ void count_hop(RequestHead& head, base::Arena& arena) {
     char* text = static_cast<char*>(arena.allocate(10));
     const auto written = std::to_chars(text, text + 10, hops - 1);
     header.value = {text, static_cast<size_t>(written.ptr - text)};
+  }
+}
+
+// A stranger's word for it is nobody's: it does not go on either.
+void take_attempt_header(HeaderList& headers, Exchange& exchange) {
+  for (const Header& header : headers) {
+    if (!is_attempt_header(header)) continue;
+    uint32_t attempt = 0;
+    const char* const end = header.value.end();
+    const auto parsed = std::from_chars(header.value.begin(), end, attempt);
+    const bool good = parsed.ec == std::errc() && parsed.ptr == end && attempt > 1;
+    if (good && exchange.trusted_peer()) exchange.set_nested_attempt(std::min(attempt, 1000U));
+    headers.remove_if([](const Header& each) { return is_attempt_header(each); });
+    return;
   }
 }
 
@@ -105,6 +120,11 @@ void set_identity(HeaderList& headers, Exchange& exchange) {
 
 }  // namespace
 
+bool is_attempt_header(const Header& header) {
+  return header.id == HeaderId::kOther && header.name.size() == kAttemptHeader.size() &&
+         http::iequals(header.name, kAttemptHeader);
+}
+
 bool forwards_exhausted(const RequestHead& head) {
   if (head.method != Method::kOptions) return false;
   if (head.path == "*") return true;
@@ -123,6 +143,7 @@ Result<void> make_upstream_head(Exchange& exchange, RequestHead& out) {
   // Weir answers it itself, when it is ready for the body.
   remove(out.headers, HeaderId::kExpect);
   count_hop(out, arena);
+  take_attempt_header(out.headers, exchange);
   http::ForwardedFacts facts;
   facts.peer = exchange.client().peer->is_unix ? std::string_view{} : exchange.client_ip();
   facts.proto = in.scheme;

@@ -15,6 +15,10 @@ class Exchange;
 /// rewrite makes no valid path.
 Result<void> make_upstream_head(Exchange& exchange, RequestHead& out);
 
+/// Which try a request is, told between weirs from the second one on. Believed from trusted peers.
+inline constexpr std::string_view kAttemptHeader = "x-weir-attempt";
+bool is_attempt_header(const Header& header);
+
 /// Whether weir is the last to see this request: "Max-Forwards: 0" (RFC 9110, 7.6.2), or the "*" of
 /// OPTIONS, which asks the server as a whole.
 bool forwards_exhausted(const RequestHead& head);

@@ -7,6 +7,7 @@
 #include "http/header_id.h"
 #include "http/status.h"
 #include "proxy/exchange.h"
+#include "proxy/hops.h"
 #include "proxy/worker.h"
 #include "route/route.h"
 
@@ -26,6 +27,19 @@ bool accepts_json(const RequestHead& head) {
   return accept != nullptr && accept->value.find("json") != std::string_view::npos;
 }
 
+void tell_trail(HeaderList& headers, Exchange& exchange) {
+  base::Arena& arena = exchange.arena();
+  // The parser left no room for this one.
+  HeaderList more(arena.array<Header>(headers.size() + 1), headers.size() + 1);
+  for (const Header& header : headers) more.push(header);
+  const std::string_view status = exchange.number_text(exchange.upstream_status());
+  more.push({"proxy-status",
+             arena.concat({"weir; received-status=", status,
+                           "; details=\"tried before: ", trail_text(exchange), "\""}),
+             HeaderId::kProxyStatus});
+  headers = more;
+}
+
 }  // namespace
 
 void make_client_response(ResponseHead& head, Exchange& exchange) {
@@ -40,6 +54,8 @@ void make_client_response(ResponseHead& head, Exchange& exchange) {
   if (headers.find(HeaderId::kXRequestId) == nullptr) {
     headers.push({"x-request-id", exchange.request_id(), HeaderId::kXRequestId});
   }
+  // RFC 9209, 2.1.4: an origin's refusal after others; it is no word of weir's own.
+  if (exchange.trail() != nullptr && head.status >= 500) tell_trail(headers, exchange);
   exchange.route()->response_ops().apply(headers, arena);
 }
 
@@ -59,6 +75,12 @@ ResponseHead local_head(uint16_t status, size_t extra, Exchange& exchange) {
 std::string_view proxy_status(const Error& error, Exchange& exchange) {
   const ErrorInfo& info = error_info(error.code);
   base::Arena& arena = exchange.arena();
+  if (exchange.trail() != nullptr) {
+    const std::string_view detail = error.detail != nullptr ? error.detail : "";
+    return arena.concat({"weir; error=", info.proxy_status, "; details=\"", info.reason,
+                         detail.empty() ? "" : ": ", detail,
+                         "; tried before: ", trail_text(exchange), "\""});
+  }
   if (error.detail == nullptr) {
     return arena.concat({"weir; error=", info.proxy_status, "; details=\"", info.reason, "\""});
   }

@@ -245,7 +245,7 @@ def test_failover_a_backup_never_gets_more_than_it_can_take(lab, workers):
     assert len(refused) == 15
     for answer in refused:
         assert_refused(answer, "failover_capacity_exceeded")
-        assert answer.headers["retry-after"] == "1"
+        assert answer.header("retry-after") == "1"
     assert (first.most, backup.most) == (10, 5)
     gateway.expect_metric(0, "weir_failover_requests", group="all")
 
