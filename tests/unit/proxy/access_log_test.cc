@@ -40,6 +40,7 @@ AccessRecord full_record() {
   r.priority = 3;
   r.endpoint = "10.0.0.1:80";
   r.attempts = 3;
+  r.tries = "blue/10.0.0.2:80=503, blue/10.0.0.3:80=502, blue/10.0.0.1:80=connect_refused";
   r.grpc_status = 14;
   r.upstream_status = 502;
   r.upstream_reused = true;
