@@ -10,11 +10,16 @@ namespace weir::base {
 
 BlockPool::~BlockPool() {
   CHECK(live_ == 0);
+  trim();
+}
+
+void BlockPool::trim() {
   while (free_ != nullptr) {
     Block* next = free_->next;
     std::free(free_);
     free_ = next;
   }
+  free_count_ = 0;
 }
 
 Block* BlockPool::take(Account& account) {

@@ -40,6 +40,8 @@ class BlockPool {
   /// Never null: out of memory ends the process. Charged to `account` until release().
   Block* take(Account& account);
   void release(Block* block);
+  /// Gives what is kept for reuse back to the allocator.
+  void trim();
   size_t block_size() const { return block_size_; }
   /// Blocks held by somebody now; zero at exit, by test.
   size_t live() const { return live_; }
