@@ -8,6 +8,7 @@
 
 #include <weir/failover_config.h>
 #include <weir/limits_config.h>
+#include <weir/memory_config.h>
 #include <weir/units.h>
 #include <weir/value_match.h>
 
@@ -390,6 +391,7 @@ struct Config {
   std::uint32_t workers = 0;       // 0 is `auto`: the CPUs that the cgroup grants
   std::string zone;                // where this weir stands; empty: nowhere in particular
   AdminConfig admin;
+  MemoryConfig memory;
   AccessLogConfig access_log;
   std::vector<Cidr> trusted_proxies;  // peers whose X-Forwarded-* and Forwarded are believed
   ShutdownConfig shutdown;

@@ -55,6 +55,8 @@ enum class ErrorCode : uint8_t {
   kConcurrencyLimited,
   kNodeRateLimited,
   kNodeConcurrencyLimited,
+  kMemoryShare,
+  kMemoryBudget,
   kInternal,
   // The origin (upstream's fault).
   kDnsFailure,

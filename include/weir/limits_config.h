@@ -51,6 +51,9 @@ struct TenantClass {
   std::string name;
   std::uint32_t weight = 1;              // share of a queue that it waits in; 1 to 1000
   std::optional<std::uint8_t> priority;  // 0 to 5; nullopt: the route says it
+  // Of memory.budget, for what one tenant's requests hold. Half: nobody alone can make the others
+  // be refused, and who is alone does not notice.
+  Share memory_share = Share::percent(50);
 };
 
 struct TenantMember {

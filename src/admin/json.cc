@@ -118,13 +118,18 @@ Json cluster(const ClusterTotals& c) {
 
 Json process(const Totals& totals) {
   const ResourceTotals& r = totals.resources;
-  Json json{{"version", totals.version},
-            {"uptime_seconds", totals.uptime_seconds},
-            {"ready", totals.ready},
-            {"cpu_seconds", r.cpu_seconds},
-            {"resident_bytes", r.resident_bytes},
-            {"accounted_bytes", totals.accounted_bytes()},
-            {"descriptors_max", r.max_descriptors}};
+  Json json{
+      {"version", totals.version},
+      {"uptime_seconds", totals.uptime_seconds},
+      {"ready", totals.ready},
+      {"cpu_seconds", r.cpu_seconds},
+      {"resident_bytes", r.resident_bytes},
+      {"accounted_bytes", totals.accounted_bytes()},
+      {"memory",
+       {{"budget_bytes", totals.memory.budget_bytes},
+        {"error_bound_bytes", totals.memory.error_bytes},
+        {"stage_percent", base::MemoryBudget::kLines[static_cast<size_t>(totals.memory.stage)]}}},
+      {"descriptors_max", r.max_descriptors}};
   if (r.open_descriptors) json["descriptors_open"] = *r.open_descriptors;
   if (r.allocator) {
     json["allocator"] = {{"allocated_bytes", r.allocator->allocated},

@@ -31,6 +31,7 @@ constexpr bool by_cluster(Metric metric) {
 using Room = bool (*)(Metric metric, const Totals& totals, Samples& out);
 constexpr auto kRooms = std::to_array<Room>({
     add_process,
+    add_memory,
     add_policies,
     add_overload,
     add_workers,

@@ -11,6 +11,8 @@ namespace weir::admin {
 
 /// Build, config, memory, log: one value each for the whole process.
 bool add_process(Metric metric, const Totals& totals, Samples& out);
+/// The memory budget.
+bool add_memory(Metric metric, const Totals& totals, Samples& out);
 /// What weir decided of requests: failures by reason, identity, limits.
 bool add_policies(Metric metric, const Totals& totals, Samples& out);
 /// Who is served last and first under overload, and who was shed.

@@ -52,6 +52,7 @@ class Process {
   virtual std::vector<WorkerReading> workers() const = 0;
   virtual ReloadTotals reloads() const = 0;
   virtual LogTotals log() const = 0;
+  virtual MemoryTotals memory() const = 0;
   /// Why no traffic should come now (starting, draining); empty: ready.
   virtual std::string not_ready() const = 0;
   /// The admin socket, for hints; empty if it is off.

@@ -79,6 +79,7 @@ void add_worker(Totals& out, const WorkerReading& worker, int64_t now_ns) {
   add_all(out.failures, stats.failures);
   out.idle_shed_downstream += stats.idle_shed_downstream.value();
   out.idle_shed_upstream += stats.idle_shed_upstream.value();
+  add_all(out.memory.refusals, stats.memory_refusals);
   out.tenants_missing += stats.tenants_missing.value();
   out.functions_missing += stats.functions_missing.value();
   add_all(out.requests_by_priority, stats.requests_by_priority);
@@ -144,6 +145,7 @@ Totals collect(const Process& process) {
   out.reloads = process.reloads();
   out.log = process.log();
   out.resources = read_resources();
+  out.memory = process.memory();
   for (const WorkerReading& worker : process.workers()) {
     add_worker(out, worker, now.time_since_epoch().count());
   }

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/counters.h"
+#include "base/memory_budget.h"
 #include "http/grpc.h"
 #include "net/tls_session.h"
 #include "proxy/stats.h"
@@ -119,6 +120,15 @@ struct LogTotals {
   uint64_t bytes_lost = 0;
 };
 
+/// The budget of the process.
+struct MemoryTotals {
+  int64_t budget_bytes = 0;
+  int64_t charged_bytes = 0;  ///< Off by error_bytes at most.
+  int64_t error_bytes = 0;
+  base::MemoryStage stage = base::MemoryStage::kCalm;
+  std::array<uint64_t, static_cast<size_t>(proxy::MemoryRefusal::kCount)> refusals{};
+};
+
 /// What the kernel and the allocator say of this process.
 struct ResourceTotals {
   uint64_t resident_bytes = 0;
@@ -142,6 +152,7 @@ struct Totals {
   ReloadTotals reloads;
   LogTotals log;
   ResourceTotals resources;
+  MemoryTotals memory;
   std::vector<ListenerTotals> listeners;
   std::vector<WorkerTotals> workers;
   std::vector<ClusterTotals> clusters;

@@ -104,12 +104,14 @@ std::string head_line(const Json& stats) {
   const Json& process = stats.at("process");
   const Json& config = stats.at("config");
   return fmt::format(
-      "weir {}  up {}  {}  config version {}{}  memory {} ({} in requests)\n",
+      "weir {}  up {}  {}  config version {}{}  memory {} ({} of {} in requests{})\n",
       process.at("version").get<std::string>(),
       duration(process.at("uptime_seconds").get<double>()),
       process.at("ready").get<bool>() ? "ready" : "NOT READY", count(config, "version"),
       config.at("last_reload_succeeded").get<bool>() ? "" : " (LAST RELOAD REFUSED)",
-      bytes(number(process, "resident_bytes")), bytes(number(process, "accounted_bytes")));
+      bytes(number(process, "resident_bytes")), bytes(number(process, "accounted_bytes")),
+      bytes(number(process.at("memory"), "budget_bytes")),
+      number(process.at("memory"), "stage_percent") == 0 ? "" : ", SHORT");
 }
 
 std::string listeners(const Json& stats, Rates* rates) {

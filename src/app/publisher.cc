@@ -30,6 +30,8 @@ std::expected<void, std::string> Publisher::publish(Compiled compiled, Done done
   }
   parts_.listeners.commit(std::move(*set), *next->config);
 
+  parts_.memory.apply(next->config->memory);
+
   leaving_ = std::exchange(current_, next);
   done_ = std::move(done);
   waiting_for_ = parts_.workers.size();

@@ -16,6 +16,7 @@
 #include "app/compile.h"
 #include "app/config_thread.h"
 #include "app/listeners.h"
+#include "app/memory_guard.h"
 #include "net/loop.h"
 #include "proxy/snapshot.h"
 #include "proxy/worker.h"
@@ -35,6 +36,7 @@ class Publisher {
     Listeners& listeners;
     upstream::ClusterManager& clusters;
     upstream::FailoverManager& failover;
+    MemoryGuard& memory;
     const std::vector<std::unique_ptr<proxy::Worker>>& workers;
   };
   explicit Publisher(Parts parts) : parts_(parts) {}

@@ -89,16 +89,21 @@ std::expected<void, std::string> Server::start(Compiled compiled) {
   limits_ = std::make_unique<LimitOffice>(clock_, workers_, count);
   policy::LimitRegistry& registry = limits_->registry();
   if (compiled.policies) proxy::compile_limits(config, registry, *compiled.policies);
+  memory_ = std::make_unique<MemoryGuard>(loop_, workers_, count, registry.secret());
+  op_log(LogLevel::kInfo, "memory",
+         {{"budget_bytes", memory_->apply(config.memory)},
+          {"error_bound_bytes", memory_->budget().error_bound()}});
   descriptors_ = std::make_unique<proxy::DescriptorGuard>(
       proxy::DescriptorMarks::from_limit(descriptor_limit_));
   for (uint32_t i = 0; i < count; ++i) {
     workers_.push_back(std::make_unique<proxy::Worker>(
         clock_, proxy::WorkerOptions{i, random_seed(), log_thread_->ring(i), limits_.get(),
-                                     registry.secret(), descriptors_.get()}));
+                                     registry.secret(), descriptors_.get(), &memory_->budget(),
+                                     &memory_->shares()}));
     descriptors_->enlist(*workers_.back());
   }
-  publisher_ = std::make_unique<Publisher>(
-      Publisher::Parts{loop_, config_thread_, *listeners_, clusters_, failover_, workers_});
+  publisher_ = std::make_unique<Publisher>(Publisher::Parts{
+      loop_, config_thread_, *listeners_, clusters_, failover_, *memory_, workers_});
   reloader_ = std::make_unique<Reloader>(
       Reloader::Parts{loop_, config_thread_, *publisher_, *log_thread_, ticket_keys_, registry},
       config_path_);
@@ -240,6 +245,12 @@ std::vector<admin::WorkerReading> Server::workers() const {
 
 admin::LogTotals Server::log() const {
   return {log_thread_->bytes_written(), log_thread_->bytes_lost()};
+}
+
+admin::MemoryTotals Server::memory() const {
+  if (!memory_) return {};
+  const base::MemoryBudget& budget = memory_->budget();
+  return {budget.limit(), budget.charged(), budget.error_bound(), budget.stage()};
 }
 
 std::string Server::not_ready() const {

@@ -23,6 +23,7 @@
 #include "app/limit_office.h"
 #include "app/listeners.h"
 #include "app/log_thread.h"
+#include "app/memory_guard.h"
 #include "app/publisher.h"
 #include "app/reloader.h"
 #include "app/signals.h"
@@ -58,6 +59,7 @@ class Server final : public admin::Process {
   std::vector<admin::WorkerReading> workers() const override;
   admin::ReloadTotals reloads() const override { return reloader_->totals(); }
   admin::LogTotals log() const override;
+  admin::MemoryTotals memory() const override;
   std::string not_ready() const override;
   std::string admin_address() const override;
   void reload(ReloadDone done) override { reloader_->request(std::move(done)); }
@@ -94,6 +96,7 @@ class Server final : public admin::Process {
   std::unique_ptr<LogThread> log_thread_;
   std::unique_ptr<LimitOffice> limits_;
   std::unique_ptr<proxy::DescriptorGuard> descriptors_;
+  std::unique_ptr<MemoryGuard> memory_;
   std::vector<std::unique_ptr<proxy::Worker>> workers_;
   std::vector<Thread> threads_;
   std::unique_ptr<Publisher> publisher_;

@@ -36,6 +36,7 @@ constexpr Rule removed(std::string_view pattern, std::string_view effect) {
 constexpr std::array kRules{
     restart("workers", "needs a restart: threads are started once"),
     restart("admin", "needs a restart: the admin sockets are opened once"),
+    any("memory", "from the next request on; what is held stays"),
     any("access_log", "from the next line on"),
     any("trusted_proxies", "from the next request on"),
     any("shutdown", "at the next shutdown"),

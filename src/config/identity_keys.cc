@@ -221,6 +221,8 @@ CodecPtr<TenantClass> class_section() {
           "The tenants' share of a queue, relative to other classes."),
       key("priority", &S::priority, or_word("null", count<std::uint8_t>(0, kLastPriority)),
           "Of its tenants under overload, 0 shed last, 5 first; null: the route's shed_priority."),
+      key("memory_share", &S::memory_share, share(),
+          "How much of memory.budget the requests of one tenant may hold."),
   });
 }
 

@@ -12,6 +12,7 @@ namespace weir::config {
 CodecPtr<Config> config_section();
 
 CodecPtr<AdminConfig> admin_section();
+CodecPtr<MemoryConfig> memory_section();
 CodecPtr<AccessLogConfig> access_log_section();
 CodecPtr<ShutdownConfig> shutdown_section();
 CodecPtr<ListenerConfig> listener_section();

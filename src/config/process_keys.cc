@@ -172,6 +172,8 @@ CodecPtr<Config> config_section() {
           key("zone", &S::zone, text(),
               "Where this weir stands, as in the zones of failover groups; empty for nowhere."),
           key("admin", &S::admin, admin_section(), "How weir is operated and observed."),
+          key("memory", &S::memory, memory_section(),
+              "How much weir may hold for all its requests together."),
           key("access_log", &S::access_log, access_log_section(), "A line for each request."),
           key("trusted_proxies", &S::trusted_proxies, list_of(cidr()),
               "Peers whose X-Forwarded-*, Forwarded and PROXY header are believed."),

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "http/h2_memory.h"
 
+#include <malloc.h>
+
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -18,11 +20,20 @@ void* shared_buffer() {
   return buffer.get();
 }
 
-void* allocate(size_t size, void*) { return std::malloc(size); }
-void* allocate_zeroed(size_t count, size_t size, void*) { return std::calloc(count, size); }
+void* counted(void* memory, void* self) {
+  static_cast<H2Memory*>(self)->held += malloc_usable_size(memory);
+  return memory;
+}
+void* allocate(size_t size, void* self) { return counted(std::malloc(size), self); }
+void* allocate_zeroed(size_t count, size_t size, void* self) {
+  return counted(std::calloc(count, size), self);
+}
 
 void release(void* memory, void* self) {
-  if (memory != static_cast<H2Memory*>(self)->shared) std::free(memory);
+  H2Memory& own = *static_cast<H2Memory*>(self);
+  if (memory == own.shared) return;
+  own.held -= malloc_usable_size(memory);
+  std::free(memory);
 }
 
 void* reallocate(void* memory, size_t size, void* self) {
@@ -30,9 +41,14 @@ void* reallocate(void* memory, size_t size, void* self) {
   if (memory == nullptr && size == kFrameBuffer && std::exchange(own.making, false)) {
     return own.shared;
   }
-  if (memory != own.shared) return std::realloc(memory, size);
+  if (memory != own.shared) {
+    const size_t before = malloc_usable_size(memory);
+    void* const moved = std::realloc(memory, size);
+    if (moved != nullptr) own.held += malloc_usable_size(moved) - before;
+    return moved;
+  }
   if (size <= kFrameBuffer) return memory;
-  void* larger = std::malloc(size);
+  void* larger = allocate(size, self);
   if (larger != nullptr) std::memcpy(larger, memory, kFrameBuffer);
   return larger;
 }

@@ -84,6 +84,7 @@ void H2Session::send_data(H2Stream& stream, std::string_view borrowed) {
     stream.borrowed_ = {stream.borrowed_.data(), stream.borrowed_.size() + borrowed.size()};
   } else {
     hold(stream);
+    if (stream.id_ == 0) return;
     stream.borrowed_ = borrowed;
   }
   impl_->resume(stream);
@@ -100,6 +101,9 @@ void H2Session::send_end(H2Stream& stream, const HeaderList& trailers) {
 
 void H2Session::hold(H2Stream& stream) {
   if (stream.borrowed_.empty()) return;
+  if (!stream.may_hold(stream.borrowed_.size())) {
+    return release(stream, H2Error::kEnhanceYourCalm);
+  }
   stream.held_.append(stream.borrowed_, impl_->blocks, stream.h2_account());
   stream.borrowed_ = {};
 }

@@ -28,6 +28,8 @@ Result<void> H2Session::feed(std::string_view bytes) {
   return {};
 }
 
+size_t H2Session::memory() const { return sizeof(Impl) + impl_->memory.held; }
+
 bool H2Session::undelivered() const { return !impl_->lost.empty(); }
 
 void H2Session::deliver() {

@@ -83,6 +83,9 @@ class H2Stream : public base::ListLink<H2AttachedTag> {
   virtual base::Arena& h2_arena() = 0;
   /// Who pays for held bytes.
   virtual base::Account& h2_account() = 0;
+  /// Asked before `bytes` are copied to be held: false gives the stream up, as release() does, and
+  /// nobody is called back for it. Never to call the session.
+  virtual bool may_hold(size_t /*bytes*/) { return true; }
   /// Server: the whole head is in `head` (method, path, authority, protocol, body framing, all
   /// normalised as parse_request_head() does). Client: never called.
   virtual void on_request(const RequestHead& head) = 0;
@@ -220,6 +223,8 @@ class H2Session {
   void close_streams(H2Error code);
 
   size_t streams() const { return streams_; }
+  /// Bytes that the session itself has allocated; streams and queues of bytes apart.
+  size_t memory() const;
   /// Frames of this connection that served only to cost: resets of streams that had no answer yet,
   /// empty DATA, SETTINGS, PRIORITY, PING and WINDOW_UPDATE that no DATA of ours gives a reason
   /// for, windows opened byte by byte, refused and malformed streams, long CONTINUATION chains. One

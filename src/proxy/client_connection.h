@@ -39,6 +39,10 @@ class ClientConnection : public base::ListLink<> {
 
   /// Its client's place among the connections of one address; none where nothing limits them.
   policy::AddressPlace address_place;
+  /// There is none left: is reset if it does not take what is ready for it.
+  virtual void kill_if_stuck() {}
+
+  uint32_t footprint = 0;  ///< Bytes charged to the listener for the connection itself.
 
  protected:
   ClientConnection() = default;

@@ -81,7 +81,8 @@ void DownstreamConnection::become_http2(std::string_view in) {
 }
 
 Output::Memory DownstreamConnection::memory() {
-  return {listener_.worker().large_blocks(), listener_.account()};
+  return {listener_.worker().large_blocks(),
+          exchange_ != nullptr ? exchange_->account() : listener_.account(), Output::Room::kAsk};
 }
 
 void DownstreamConnection::drain() {
@@ -143,10 +144,14 @@ void DownstreamConnection::on_eof() {
 
 void DownstreamConnection::on_gone() {
   if (exchange_ != nullptr && !exchange_->finished()) {
-    exchange_->on_downstream_gone(make_error(ErrorCode::kClientClosed));
+    if (out_of_memory_) {
+      exchange_->reset_for_memory();
+    } else {
+      exchange_->on_downstream_gone(make_error(ErrorCode::kClientClosed));
+    }
   }
   keep_alive_ = false;
-  socket_.close();
+  out_of_memory_ ? socket_.abort() : socket_.close();
 }
 
 void DownstreamConnection::on_timer() {
@@ -245,6 +250,8 @@ void DownstreamConnection::after_answer() {
 void DownstreamConnection::release_exchange() {
   if (exchange_ == nullptr) return;
   request_->~Request();
+  // What is left of its answer, if the client has gone, is charged to the exchange.
+  if (!out_.empty()) out_.clear(memory());
   request_ = nullptr;
   out_.forget_arena();
   listener_.worker().recycle_exchange(*exchange_);
@@ -254,7 +261,7 @@ void DownstreamConnection::release_exchange() {
 void DownstreamConnection::go_idle() {
   release_exchange();
   state_ = State::kIdle;
-  listener_.worker().loop().arm(timer_, listener_.config().http1.keepalive_timeout);
+  listener_.worker().loop().arm(timer_, listener_.keepalive_timeout());
 }
 
 void DownstreamConnection::start_linger() {

@@ -144,7 +144,8 @@ class DownstreamConnection final : public net::SocketHandler,
   bool write_ended_ = false;  ///< Of a tunnel: FIN is sent.
   bool await_drain_ = false;
   bool write_broken_ = false;
-  bool aborted_ = false;  ///< The answer was cut off: reset when the exchange is taken back.
+  bool out_of_memory_ = false;  ///< What the client does not take could not be held.
+  bool aborted_ = false;        ///< The answer was cut off: reset when the exchange is taken back.
   bool draining_ = false;
 };
 

@@ -51,8 +51,8 @@ void DownstreamConnection::read_some() {
       run_splice();
       return;
     }
-    size_t room =
-        state_ == State::kIdle || state_ == State::kHead ? kHeadRead : Worker::kReadBuffer;
+    size_t room = state_ == State::kIdle || state_ == State::kHead ? kHeadRead
+                                                                   : listener_.worker().body_read();
     if (used + std::min(room, 2 * kHeadRead) > Worker::kReadBuffer) {
       exchange_->flush();
       used = 0;
@@ -144,6 +144,11 @@ std::string_view DownstreamConnection::feed_head(std::string_view in) {
     return {};
   }
   if (*end == 0) {
+    // Whose request it is cannot be known yet: only the budget can refuse it.
+    if (!exchange_->account().may_hold(limits.max_bytes / 4)) {
+      refuse(make_error(ErrorCode::kMemoryBudget));
+      return {};
+    }
     if (before == 0) keep_partial_head(in);
     if (before == 0) {
       listener_.worker().loop().arm(timer_, listener_.config().http1.header_timeout);
@@ -254,9 +259,10 @@ bool DownstreamConnection::try_splice() {
   }
   exchange_->flush();
   if (body_paused_ || exchange_->request_sink() == nullptr) return false;
+  if (!exchange_->account().may_carry(SpliceRelay::kPipe)) return false;
   const net::Pipe pipe = listener_.worker().pipes().take();
   if (!pipe.valid()) return false;
-  request_->splice.emplace(listener_.worker().pipes(), pipe);
+  request_->splice.emplace(listener_.worker().pipes(), pipe, exchange_->account());
   return true;
 }
 

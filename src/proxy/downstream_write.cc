@@ -79,11 +79,13 @@ void DownstreamConnection::flush() {
   if (state_ == State::kTunnel) return flush_tunnel();
   const bool was_congested = out_.congested();
   if (out_.empty()) return;
+  if (write_broken_) return out_.clear(memory());
   // The close follows at once: held back until then, the answer and the FIN share one packet.
   const bool last = !keep_alive_ && state_ == State::kComplete && exchange_->response_ended() &&
                     surplus_.empty() && !socket_.readable();
   if (out_.flush(socket_, memory(), last) == net::IoResult::Status::kError) {
     // Found out by a write: the events that follow a reset bring the news to on_socket().
+    out_of_memory_ = out_.refused();
     out_.clear(memory());
     write_broken_ = true;
     socket_.wake();

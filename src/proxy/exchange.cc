@@ -34,7 +34,8 @@ namespace weir::proxy {
 Exchange::Exchange(Worker& worker, const Client& client)
     : worker_(worker),
       client_(client),
-      arena_(worker.small_blocks(), client.listener->account()),
+      account_(&client.listener->account()),
+      arena_(worker.small_blocks(), account_),
       attempt_(*this),
       backoff_timer_(net::timer_callback<&Exchange::on_backoff_over>(this)),
       deadline_timer_(net::timer_callback<&Exchange::on_deadline>(this)) {
@@ -44,6 +45,7 @@ Exchange::Exchange(Worker& worker, const Client& client)
 Exchange::~Exchange() {
   CHECK(finished());
   held_.clear(worker_.large_blocks());
+  account_.reserve(0);
 }
 
 void Exchange::on_request_head(TimePoint head_at) {
@@ -153,6 +155,7 @@ Exchange::Next Exchange::run_request_policies() {
   }
   if (request_.method == Method::kPost) begin_grpc();
   if (grpc_ != nullptr || route_->timeout()) arm_deadline();
+  if (!admit_memory()) return Next::kDone;
   return owner_ == nullptr ? Next::kContinue : take_limits();
 }
 

@@ -17,6 +17,7 @@
 #include <memory>
 #include <string_view>
 
+#include "base/account.h"
 #include "base/arena.h"
 #include "base/buffer_chain.h"
 #include "base/intrusive_list.h"
@@ -50,6 +51,7 @@ struct Placed;
 struct Policies;
 struct ProxyTold;
 struct Trail;
+enum class MemoryRefusal : uint8_t;
 struct Tunnel;
 class Worker;
 class WorkerListener;
@@ -136,6 +138,10 @@ class Exchange final : public base::ListLink<> {
   void keep_group();
   bool grouped() const { return hops_ != nullptr; }
   const route::Route* route() const { return route_; }
+  /// Memory is short: what is kept for a retry goes.
+  void drop_extras();
+  /// It goes to make room for others.
+  void reset_for_memory();
   /// Null: the config has neither identity nor limits, or it is too early.
   const Owner* owner() const { return owner_; }
   uint32_t route_index() const { return route_index_; }
@@ -143,7 +149,7 @@ class Exchange final : public base::ListLink<> {
   uint8_t priority() const;
   /// Requires: admitted to one.
   upstream::WorkerCluster& cluster() const { return *request_permit_; }
-  base::Account& account() const;
+  base::Account& account() { return account_; }
   bool routed() const { return route_ != nullptr && !route_hold_; }
 
   // ---- Facts for the heads that are made from it.
@@ -237,6 +243,13 @@ class Exchange final : public base::ListLink<> {
   bool refused_by_limit() const;
   void tell_limit(HeaderList& headers);
   void charge_cost(const HeaderList& response);
+  bool admit_memory();
+  bool reserve_body();
+  int64_t body_window() const;
+  void join_share();
+  void leave_share();
+  bool refuse_memory(MemoryRefusal why);
+  bool may_hold_body(size_t bytes);
   void release_owner();
 
   bool admit_upgrade();
@@ -320,6 +333,7 @@ class Exchange final : public base::ListLink<> {
 
   Worker& worker_;
   const Client client_;
+  base::Account account_;  ///< Of what is held for this exchange, but for itself.
   base::Arena arena_;
   RequestHead request_;
   RequestHead upstream_request_;  ///< What goes upstream: rewritten path, host and headers.

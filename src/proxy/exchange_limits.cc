@@ -99,6 +99,7 @@ bool Exchange::identify_owner() {
   const std::optional<uint8_t> own =
       identity->priority ? identity->priority : standing.of->priority;
   owner_->priority = own.value_or(route_->shed_priority());
+  owner_->memory_share = standing.of->memory_share;
   WorkerStats& stats = worker_.mutable_stats();
   if (identity->tenant.empty() && !policies.config.tenant.empty()) stats.tenants_missing.add();
   if (identity->function.empty() && !policies.config.function.empty()) {
@@ -201,6 +202,7 @@ void Exchange::charge_cost(const HeaderList& response) {
 // All that was held goes back here, whatever has ended the exchange.
 void Exchange::release_owner() {
   owner_->hold.charge_bytes(bytes_received_ + bytes_sent_, worker_.loop().now());
+  leave_share();
   owner_->~Owner();
   owner_ = nullptr;
 }

@@ -17,8 +17,6 @@
 
 namespace weir::proxy {
 
-base::Account& Exchange::account() const { return client_.listener->account(); }
-
 // Nothing of a message that was refused can be believed, nor where the next one would begin.
 static bool ends_connection(ErrorCode code) {
   switch (error_info(code).status) {
@@ -48,7 +46,7 @@ void Exchange::reply(const Error& error) {
   }
   if (refused_by_limit()) {
     tell_limit(head.headers);
-  } else if (info.status == 503) {
+  } else if (info.status == 503 || info.status == 429) {
     head.headers.push({"retry-after", "1", HeaderId::kRetryAfter});
   }
   const ErrorBody body = error_body(error, *this);

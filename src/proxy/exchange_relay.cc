@@ -25,6 +25,7 @@ void Exchange::take_request_body(std::string_view bytes) {
   if (limit != 0 && bytes_received_ > limit && request_.protocol.empty()) {
     return fail(make_error(ErrorCode::kBodyTooLarge));
   }
+  if (!may_hold_body(bytes.size())) return;
   const bool direct = step_ == Step::kRelay && attempt_.stream() != nullptr && !tunnel_pending() &&
                       held_sent_ == held_.size() && !attempt_.stream()->congested();
   if (direct) {
@@ -36,7 +37,7 @@ void Exchange::take_request_body(std::string_view bytes) {
     drop_replay();
   }
   if (direct && !replayable_) return;
-  held_.append(bytes, worker_.large_blocks(), client_.listener->account());
+  held_.append(bytes, worker_.large_blocks(), account_);
   if (direct) held_sent_ += bytes.size();
 }
 
@@ -51,6 +52,7 @@ void Exchange::on_request_end(const HeaderList& trailers) {
   if (grpc_ != nullptr && request_cut_off()) return;
   request_ended_ = true;
   request_trailers_ = trailers;
+  if (account_.reserved() != 0) account_.reserve(0);
   if (step_ == Step::kBufferRequest) {
     // The length is known now: the origin need not be told in chunks.
     if (request_.body.kind == BodyFraming::Kind::kChunked && trailers.size() == 0) {

@@ -2,6 +2,7 @@
 #include "proxy/h2_connection.h"
 
 #include <array>
+#include <utility>
 
 #include "proxy/exchange.h"
 #include "proxy/worker.h"
@@ -17,6 +18,8 @@ constexpr size_t kTurnBytes = 256 * 1024;
 constexpr size_t kFirstRead = 4 * 1024;
 // Frames that wait for the socket. Small, so that what is urgent does not stand behind much.
 constexpr size_t kOutLimit = 64 * 1024;
+// The same while memory is short: one frame.
+constexpr size_t kShortOutLimit = 16 * 1024;
 // From here on a write need not wait for the end of the batch.
 constexpr size_t kSendNow = 32 * 1024;
 
@@ -81,10 +84,24 @@ void H2Connection::read_some() {
   if (!dead_ && socket_.readable()) socket_.wake();
 }
 
+// What a socket that is full does not take stays with its streams, who can be refused.
+size_t H2Connection::out_limit() const {
+  if (worker_.memory_stage() < base::MemoryStage::kShrink) return kOutLimit;
+  return blocked_ ? 0 : kShortOutLimit;
+}
+
+void H2Connection::charge_session() {
+  const size_t now = session_.memory();
+  if (now > session_charged_) account_.charge(now - session_charged_);
+  if (now < session_charged_) account_.refund(session_charged_ - now);
+  session_charged_ = now;
+}
+
 void H2Connection::flush(http::H2Stream& stream) {
-  if (!pumping_ && !session_.feeding() && out_.size() < kOutLimit && socket_.is_open()) {
+  const size_t limit = out_limit();
+  if (!pumping_ && !session_.feeding() && out_.size() < limit && socket_.is_open()) {
     pumping_ = true;
-    session_.pull(out_, account_, kOutLimit);
+    session_.pull(out_, account_, limit);
     pumping_ = false;
   }
   session_.hold(stream);
@@ -98,10 +115,11 @@ void H2Connection::pump() {
   if (socket_.writable()) blocked_ = false;
   pumping_ = true;
   while (socket_.is_open() && !blocked_) {
-    session_.pull(out_, account_, kOutLimit);
+    session_.pull(out_, account_, out_limit());
     if (out_.empty() || !send_out()) break;
   }
   pumping_ = false;
+  if (socket_.is_open()) charge_session();
 }
 
 // False: the socket is full or broken.
@@ -127,6 +145,9 @@ bool H2Connection::send_out() {
   return true;
 }
 
-void H2Connection::release_memory() { out_.clear(worker_.large_blocks()); }
+void H2Connection::release_memory() {
+  out_.clear(worker_.large_blocks());
+  account_.refund(std::exchange(session_charged_, 0));
+}
 
 }  // namespace weir::proxy

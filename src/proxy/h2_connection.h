@@ -54,6 +54,8 @@ class H2Connection : public net::SocketHandler,
   TimePoint read_at() const { return read_at_; }
   /// Everything queued is with the kernel.
   bool sent_all() const { return out_.empty(); }
+  /// The peer does not take what is framed for it.
+  bool stuck() const { return blocked_ && !out_.empty(); }
 
   Worker& worker_;
   base::Account& account_;
@@ -63,11 +65,14 @@ class H2Connection : public net::SocketHandler,
 
  private:
   bool send_out();
+  size_t out_limit() const;
+  void charge_session();
   void forgive();
 
   base::BufferChain out_;
   TimePoint read_at_{};
   TimePoint forgiven_at_;
+  size_t session_charged_ = 0;  ///< session_.memory() as the account has it.
   bool pumping_ = false;
   bool blocked_ = false;  ///< The socket took less than it was given.
   bool dead_ = false;     ///< No more reading: the peer has gone or broke the rules.

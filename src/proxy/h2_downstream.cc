@@ -20,12 +20,18 @@ constexpr uint32_t kGlitchesATurn = 16;
 // How many glitches a request weighs that is reset before it could begin.
 constexpr uint32_t kUnmeant = 8;
 constexpr uint32_t kLingerBytes = 256 * 1024;
+constexpr int64_t kRequest = 8 * 1024;
+// Of a connection that begins while memory is short.
+constexpr uint32_t kShortWindow = 16 * 1024;
 
 http::H2Options options_of(const WorkerListener& listener) {
   const Http2Config& config = listener.config().http2;
   http::H2Options options;
   options.max_concurrent_streams = config.max_concurrent_streams;
   options.stream_window = static_cast<uint32_t>(config.initial_stream_window);
+  if (listener.memory_stage() >= base::MemoryStage::kShrink) {
+    options.stream_window = std::min(options.stream_window, kShortWindow);
+  }
   options.connection_window = static_cast<uint32_t>(config.initial_connection_window);
   options.max_glitches = config.max_glitches;
   options.head = listener.head_limits();
@@ -70,6 +76,11 @@ void H2DownstreamConnection::on_socket() {
 
 http::H2Stream* H2DownstreamConnection::on_stream_open() {
   if (state_ == State::kGoing && last_named_) return nullptr;
+  // What a request takes before it can be asked what it is.
+  if (!worker_.memory().fits(kRequest)) {
+    worker_.mutable_stats().memory_refusals[static_cast<size_t>(MemoryRefusal::kBudget)].add();
+    return nullptr;
+  }
   if (state_ == State::kIdle || state_ == State::kOpening) {
     state_ = State::kBusy;
     timer_.cancel();
@@ -174,7 +185,7 @@ void H2DownstreamConnection::end_streams() { session_.close_streams(http::H2Erro
 void H2DownstreamConnection::go_idle() {
   const Http1Config& config = listener_.config().http1;
   state_ = State::kIdle;
-  worker_.loop().arm(timer_, config.keepalive_timeout);
+  worker_.loop().arm(timer_, listener_.keepalive_timeout());
   if (config.max_requests != 0 && requests_ >= config.max_requests) drain();
 }
 
@@ -202,6 +213,12 @@ void H2DownstreamConnection::shed() {
   session_.shut_down(true);
   pump();
   close();
+}
+
+void H2DownstreamConnection::kill_if_stuck() {
+  if (!stuck()) return;
+  listener_.report(peer_, ErrorCode::kMemoryBudget, "does not take what is framed for it");
+  kill();
 }
 
 void H2DownstreamConnection::kill() {

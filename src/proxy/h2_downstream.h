@@ -50,6 +50,7 @@ class H2DownstreamConnection final : public H2Connection, public ClientConnectio
   void kill() override;
   TimePoint idle_since() const override;
   void shed() override;
+  void kill_if_stuck() override;
 
   // net::SocketHandler
   void on_socket() override;

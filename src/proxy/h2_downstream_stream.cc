@@ -28,7 +28,15 @@ H2DownstreamStream::~H2DownstreamStream() { connection_.worker().recycle_exchang
 
 base::Arena& H2DownstreamStream::h2_arena() { return exchange_->arena(); }
 
-base::Account& H2DownstreamStream::h2_account() { return connection_.listener().account(); }
+base::Account& H2DownstreamStream::h2_account() { return exchange_->account(); }
+
+// The exchange is told from the loop: this may be deep inside its own flush().
+bool H2DownstreamStream::may_hold(size_t bytes) {
+  if (exchange_->account().may_hold(bytes)) return true;
+  starved_ = aborted_ = true;
+  connection_.drained(*this);
+  return false;
+}
 
 // ---- From the client.
 
@@ -144,6 +152,7 @@ void H2DownstreamStream::flush() {
 }
 
 void H2DownstreamStream::drained() {
+  if (starved_) return exchange_->reset_for_memory();
   if (exchange_->finished() || pending()) return;
   watched_ = false;
   drained_at_ = connection_.worker().loop().now();

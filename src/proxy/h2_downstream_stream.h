@@ -54,6 +54,7 @@ class H2DownstreamStream final : public DownstreamStream,
   // http::H2Stream
   base::Arena& h2_arena() override;
   base::Account& h2_account() override;
+  bool may_hold(size_t bytes) override;
   void on_request(const RequestHead& head) override;
   void on_bad_request(const Error& error) override;
   void on_interim(const ResponseHead&) override {}
@@ -92,6 +93,7 @@ class H2DownstreamStream final : public DownstreamStream,
   bool tunnel_open_ = false;
   bool paused_ = false;
   bool aborted_ = false;
+  bool starved_ = false;  ///< What the client does not take could not be held.
   bool watched_ = false;  ///< The client did not take all: its reading is timed.
 };
 

@@ -7,6 +7,13 @@
 
 namespace weir::proxy {
 
+namespace {
+
+// A TLS record that the kernel did not take whole, as BoringSSL keeps it.
+constexpr size_t kRecord = 17 * 1024;
+
+}  // namespace
+
 using Status = net::IoResult::Status;
 
 void Output::add(std::string_view bytes, base::Arena& arena, const Memory& memory) {
@@ -34,6 +41,20 @@ void Output::spill(const Memory& memory) {
   }
   cork_->count = 0;
   cork_->scratch_used = 0;
+}
+
+void Output::charge_record(base::Account* account) {
+  if (account == sealed_for_) return;
+  if (sealed_for_ != nullptr) sealed_for_->refund(kRecord);
+  if (account != nullptr) account->charge(kRecord);
+  sealed_for_ = account;
+}
+
+bool Output::may_spill(const Memory& memory) const {
+  if (memory.room == Room::kReserved) return true;
+  size_t bytes = 0;
+  for (uint32_t i = 0; i < cork_->count; ++i) bytes += cork_->pieces[i].iov_len;
+  return memory.account.may_hold(bytes);
 }
 
 // Held bytes first. The corked pieces follow only if all that is held fits: order is everything.
@@ -92,13 +113,19 @@ Status Output::flush(net::Socket& socket, const Memory& memory, bool last) {
     if (status == Status::kError) return status;
     if (status == Status::kOk) take_sent(result.bytes, memory);
   }
-  if (cork_ != nullptr && cork_->count > 0) spill(memory);
+  if (cork_ != nullptr && cork_->count > 0) {
+    refused_ = !may_spill(memory);
+    if (refused_) return Status::kError;
+    spill(memory);
+  }
   blocked_ = !held_.empty();
+  if (socket.is_tls()) charge_record(blocked_ ? &memory.account : nullptr);
   return status;
 }
 
 void Output::clear(const Memory& memory) {
   held_.clear(memory.blocks);
+  charge_record(nullptr);
   blocked_ = false;
   if (cork_ != nullptr) cork_->count = cork_->scratch_used = 0;
 }

@@ -22,9 +22,15 @@ namespace weir::proxy {
 
 class Output {
  public:
+  /// Whether what a socket does not take may be refused for want of memory.
+  enum class Room : uint8_t {
+    kReserved,  ///< It has been reserved, or is little.
+    kAsk,
+  };
   struct Memory {
     base::BlockPool& blocks;
     base::Account& account;
+    Room room;
   };
 
   /// Queues bytes without copying them.
@@ -38,6 +44,8 @@ class Output {
 
   /// The kernel did not take all at the last flush: whoever produces more should pause.
   bool congested() const { return blocked_; }
+  /// The last flush() said kError because what is left may not be held.
+  bool refused() const { return refused_; }
   size_t held() const { return held_.size(); }
   bool empty() const { return held_.empty() && (cork_ == nullptr || cork_->count == 0); }
   /// Requires: flushed.
@@ -57,13 +65,17 @@ class Output {
   };
 
   void spill(const Memory& memory);
+  bool may_spill(const Memory& memory) const;
+  void charge_record(base::Account* account);
   net::IoResult send_some(net::Socket& socket, bool last) const;
   size_t gather(iovec* out) const;
   void take_sent(size_t bytes, const Memory& memory);
 
   base::BufferChain held_;
   Cork* cork_ = nullptr;
+  base::Account* sealed_for_ = nullptr;  ///< Who pays for the record that TLS holds.
   bool blocked_ = false;
+  bool refused_ = false;
 };
 
 }  // namespace weir::proxy

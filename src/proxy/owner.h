@@ -10,6 +10,7 @@
 
 #include "net/timer_wheel.h"
 #include "policy/limits.h"
+#include "policy/memory_shares.h"
 #include "proxy/policies.h"
 
 namespace weir::proxy {
@@ -38,6 +39,8 @@ struct Owner final : policy::LimitObserver {
   std::string_view class_name;
   uint32_t weight = 1;  ///< Of the class.
   uint8_t priority = kDefaultPriority;
+  Share memory_share;
+  policy::MemoryShares::Place* place = nullptr;  ///< Where his share is counted; null: it is not.
   policy::LimitHold hold;
   net::Timer wait_timer;
   policy::LimitVerdict refusal;  ///< limit is null: it was not refused.

@@ -42,7 +42,9 @@ std::unique_ptr<Policies> compile_policies(const Config& config, config::Diagnos
   auto rules = route::IdentityRules::compile(identity, diagnostics);
   // Names that do not exist have been reported; Tenants relies on them.
   if (!rules || diagnostics.errors() != 0) return nullptr;
-  return std::make_unique<Policies>(identity, config.tenants, std::move(*rules));
+  auto policies = std::make_unique<Policies>(identity, config.tenants, std::move(*rules));
+  policies->unidentified_share = config.memory.unidentified_share;
+  return policies;
 }
 
 void compile_limits(const Config& config, policy::LimitRegistry& registry, Policies& policies) {

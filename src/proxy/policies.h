@@ -25,6 +25,7 @@ struct Policies {
   IdentityConfig config;
   route::IdentityRules identity;
   policy::Tenants tenants;
+  Share unidentified_share;                        ///< Of the memory budget.
   std::shared_ptr<const policy::LimitSet> limits;  ///< Null: there are none.
   bool reads_certificate = false;                  ///< A rule wants the client's certificate.
   /// What an edge listener takes away from peers that are not trusted, in lower case.

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/account.h"
 #include "net/pipe_pool.h"
 #include "net/socket.h"
 
@@ -19,11 +20,21 @@ class SpliceRelay {
   /// Below this many bytes left, a copy through user space is cheaper than a pipe.
   static constexpr uint64_t kWorthIt = 32 * 1024;
 
-  /// Requires: `pipe` is valid; it goes back to `pool` with the relay.
-  SpliceRelay(net::PipePool& pool, net::Pipe pipe) : pool_(pool), pipe_(pipe) {}
+  /// What a pipe may hold, as it is asked for.
+  static constexpr size_t kPipe = 1 << 20;
+
+  /// Requires: `pipe` is valid; it goes back to `pool` with the relay. All that it may hold is
+  /// charged to `account`, which outlives the relay: the kernel's memory is the process's too.
+  SpliceRelay(net::PipePool& pool, net::Pipe pipe, base::Account& account)
+      : pool_(pool), pipe_(pipe), account_(account) {
+    account_.charge(pipe_.capacity);
+  }
   SpliceRelay(const SpliceRelay&) = delete;
   SpliceRelay& operator=(const SpliceRelay&) = delete;
-  ~SpliceRelay() { pool_.give_back(pipe_, held_ == 0); }
+  ~SpliceRelay() {
+    account_.refund(pipe_.capacity);
+    pool_.give_back(pipe_, held_ == 0);
+  }
 
   struct Progress {
     enum class State : uint8_t {
@@ -48,6 +59,7 @@ class SpliceRelay {
  private:
   net::PipePool& pool_;
   net::Pipe pipe_;
+  base::Account& account_;
   size_t held_ = 0;
   bool source_ended_ = false;
 };

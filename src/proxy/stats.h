@@ -48,6 +48,16 @@ struct ListenerStats {
   base::LatencyHistogram duration;  ///< First byte of the head to the last of the answer.
 };
 
+/// Why memory was refused.
+enum class MemoryRefusal : uint8_t {
+  kBudget,    ///< Over the budget.
+  kShare,     ///< Over the tenant's share of it.
+  kBody,      ///< A large body, at 90 %.
+  kPriority,  ///< A request of low priority, at 95 %.
+  kReset,     ///< Ended under way, to make room.
+  kCount
+};
+
 struct WorkerStats {
   /// Requests that weir answered or ended itself, by why.
   std::array<base::Counter, static_cast<size_t>(ErrorCode::kCount)> failures;
@@ -55,6 +65,7 @@ struct WorkerStats {
   base::Counter functions_missing;  ///< The same for functions.
   /// Requests of configs that know priorities: with an owner, or on a route that has one.
   std::array<base::Counter, kLastPriority + 1> requests_by_priority;
+  std::array<base::Counter, static_cast<size_t>(MemoryRefusal::kCount)> memory_refusals;
   base::Counter spliced_bytes;
   base::Counter log_dropped;           ///< Access log lines that found the ring full.
   base::Counter idle_shed_downstream;  ///< Closed because descriptors or memory ran short.

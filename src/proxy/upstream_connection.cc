@@ -31,6 +31,7 @@ constexpr http::HeadLimits kResponseLimits{64 * 1024, 256, 0};
 UpstreamConnection::UpstreamConnection(Worker& worker, upstream::ConnectionPermit permit)
     : upstream::PoolEntry(std::move(permit)), worker_(worker) {
   worker.mutable_stats().upstream_connections_live.add();
+  worker.process_account().charge(sizeof(*this));
 }
 
 UpstreamConnection::~UpstreamConnection() = default;
@@ -86,7 +87,8 @@ base::Arena& UpstreamConnection::arena() { return exchange_->arena(); }
 
 Output::Memory UpstreamConnection::memory() {
   return {worker_.large_blocks(),
-          exchange_ != nullptr ? exchange_->account() : worker_.process_account()};
+          exchange_ != nullptr ? exchange_->account() : worker_.process_account(),
+          Output::Room::kReserved};
 }
 
 void UpstreamConnection::on_socket() {
@@ -161,7 +163,7 @@ void UpstreamConnection::read_some() {
   size_t used = 0;  // Bytes at the front of the buffer that are queued but not yet flushed.
   while (wants_read() && socket_.readable() && taken < kTurnBytes) {
     if (request_->head_done && try_splice()) return run_splice();
-    size_t room = request_->head_done ? Worker::kReadBuffer : kHeadRead;
+    size_t room = request_->head_done ? worker_.body_read() : kHeadRead;
     if (used + std::min(room, 2 * kHeadRead) > Worker::kReadBuffer) {
       exchange_->flush();
       used = 0;
@@ -279,9 +281,10 @@ bool UpstreamConnection::try_splice() {
   }
   exchange_->flush();
   if (body_paused_ || exchange_->response_sink() == nullptr) return false;
+  if (!exchange_->account().may_carry(SpliceRelay::kPipe)) return false;
   const net::Pipe pipe = worker_.pipes().take();
   if (!pipe.valid()) return false;
-  request_->splice.emplace(worker_.pipes(), pipe);
+  request_->splice.emplace(worker_.pipes(), pipe, exchange_->account());
   return true;
 }
 
@@ -380,6 +383,7 @@ void UpstreamConnection::close() {
   leave_pool();
   socket_.close();
   out_.clear(memory());
+  worker_.process_account().refund(sizeof(*this));
   worker_.mutable_stats().upstream_connections_live.sub();
   worker_.loop().retire(*this);
 }

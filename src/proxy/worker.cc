@@ -34,6 +34,8 @@ Worker::Worker(const Clock& clock, WorkerOptions options)
       loop_(clock),
       descriptor_marks_(options.descriptors != nullptr ? options.descriptors->marks()
                                                        : DescriptorMarks{}),
+      meter_(options.memory),
+      process_account_(meter_),
       small_blocks_(kSmallBlock, kFreeSmall),
       large_blocks_(kLargeBlock, kFreeLarge),
       pipes_(kOpenPipes, kFreePipes, descriptor_marks_.shed),
@@ -43,7 +45,8 @@ Worker::Worker(const Clock& clock, WorkerOptions options)
       clusters_(loop_, rng_.next()),
       exchange_memory_(sizeof(base::Block) + sizeof(Exchange), kFreeExchanges),
       h2_stream_memory_(sizeof(base::Block) + sizeof(H2DownstreamStream), kFreeExchanges),
-      heartbeat_(net::timer_callback<&Worker::on_heartbeat>(this)) {
+      heartbeat_(net::timer_callback<&Worker::on_heartbeat>(this)),
+      relief_(net::timer_callback<&Worker::on_relief>(this)) {
   if (options_.office != nullptr) limits_.emplace(clock, options_);
   last_turn_ns_.store(clock.now().time_since_epoch().count(), std::memory_order_relaxed);
 }
@@ -58,6 +61,8 @@ void Worker::run() {
   on_heartbeat();
   loop_.run();
   heartbeat_.cancel();
+  relief_.cancel();
+  meter_.push();
   clusters_.close_idle();
   snapshot_.reset();
   clusters_.adopt(upstream::ClusterList({}));
@@ -188,8 +193,13 @@ void Worker::measure_turn() {
   stats_.turn_max_us.add(longest - stats_.turn_max_us.value());
 }
 
-// A loop that sleeps is alive too: it proves it by waking up.
-void Worker::on_heartbeat() { loop_.arm(heartbeat_, kHeartbeat); }
+// A loop that sleeps is alive too: it proves it by waking up. What it has charged and not told is
+// told then.
+void Worker::on_heartbeat() {
+  loop_.arm(heartbeat_, kHeartbeat);
+  meter_.push();
+  if (options_.memory != nullptr) options_.memory->settle(loop_.now());
+}
 
 Exchange* Worker::take_exchange(const Client& client) {
   base::Block* block = exchange_memory_.take(client.listener->account());

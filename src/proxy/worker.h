@@ -19,11 +19,13 @@
 #include "base/account.h"
 #include "base/block.h"
 #include "base/log_ring.h"
+#include "base/memory_budget.h"
 #include "base/rng.h"
 #include "http/date.h"
 #include "net/loop.h"
 #include "net/pipe_pool.h"
 #include "policy/limits.h"
+#include "policy/memory_shares.h"
 #include "proxy/descriptor_guard.h"
 #include "proxy/stats.h"
 #include "upstream/worker_clusters.h"
@@ -47,6 +49,8 @@ struct WorkerOptions {
   policy::PlaceOffice* office = nullptr;   ///< Between all workers, outlives them; null: no limits.
   policy::KeySecret limit_secret{};        ///< That of the policy::LimitRegistry.
   DescriptorGuard* descriptors = nullptr;  ///< Between all workers; null: never short of any.
+  base::MemoryBudget* memory = nullptr;    ///< Of the process, outlives the worker; null: no bound.
+  policy::MemoryShares* shares = nullptr;  ///< Beside it; null: tenants have no shares.
 };
 
 class Worker {
@@ -71,6 +75,8 @@ class Worker {
   void stop();
   /// A letter of the office for this worker's desk. Requires: an office. Any thread.
   void deliver(policy::PlaceLetter letter);
+  /// The stage of memory has changed: what it wants gone goes (worker_memory.cc).
+  void relieve();
 
   /// shed_idle() in a turn of its own. Asked again before that, it is done once. Any thread.
   void ask_to_shed_idle(uint32_t most, const SharedListener* only = nullptr);
@@ -87,6 +93,11 @@ class Worker {
   base::BlockPool& small_blocks() { return small_blocks_; }
   base::BlockPool& large_blocks() { return large_blocks_; }
   base::Account& process_account() { return process_account_; }
+  base::MemoryMeter& memory() { return meter_; }
+  /// What has to go while memory is short: one relaxed load.
+  base::MemoryStage memory_stage() const { return meter_.stage(); }
+  /// Null: tenants have no shares of it.
+  policy::MemoryShares* memory_shares() { return options_.shares; }
   net::PipePool& pipes() { return pipes_; }
   const DescriptorMarks& descriptor_marks() const { return descriptor_marks_; }
   /// A new descriptor's number is over the mark: connections that idle are closed, here or on other
@@ -113,6 +124,10 @@ class Worker {
   /// loop goes on.
   static constexpr size_t kReadBuffer = 64 * 1024;
   char* read_buffer() { return read_buffer_.get(); }
+  /// How much of a body is read at once: what is read may have to be held.
+  size_t body_read() const {
+    return memory_stage() < base::MemoryStage::kShrink ? kReadBuffer : kShortRead;
+  }
 
   /// From the slab; the exchange's codec gives it back when it has finished.
   Exchange* take_exchange(const Client& client);
@@ -131,6 +146,7 @@ class Worker {
   void log(const AccessRecord& record);
 
  private:
+  static constexpr size_t kShortRead = 16 * 1024;
   /// Then the others get their turn.
   static constexpr Duration kHandshakesATurn = std::chrono::milliseconds(3);
 
@@ -151,6 +167,9 @@ class Worker {
   void drain_now(Done empty);
   void stop_now();
   void on_heartbeat();
+  void relieve_now();
+  void on_relief();
+  void reset_largest();
   void end_turn();
   void measure_turn();
   bool idle();
@@ -158,6 +177,7 @@ class Worker {
   WorkerOptions options_;
   net::Loop loop_;
   const DescriptorMarks descriptor_marks_;
+  base::MemoryMeter meter_;
   base::Account process_account_;
   base::BlockPool small_blocks_;
   base::BlockPool large_blocks_;
@@ -177,6 +197,7 @@ class Worker {
   Duration handshakes_took_{};  ///< In this turn.
   base::IntrusiveList<Exchange> exchanges_;
   net::Timer heartbeat_;
+  net::Timer relief_;          ///< Runs while the largest are reset.
   std::vector<Done> drained_;  ///< Called once, when the last connection is gone.
   std::atomic<int64_t> last_turn_ns_{0};
   std::atomic<bool> asked_to_shed_{false};

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "net/socket.h"
 #include "proxy/access_record.h"
@@ -13,6 +15,15 @@
 #include "proxy/worker.h"
 
 namespace weir::proxy {
+namespace {
+
+// What a connection takes beside what is counted piece by piece: the object, its places in lists
+// and sets; and BoringSSL's state of a session after the handshake.
+constexpr uint32_t kConnection = 1024;
+constexpr uint32_t kTlsConnection = 16 * 1024;
+constexpr Millis kShortKeepalive{2'000};
+
+}  // namespace
 
 WorkerListener::WorkerListener(Worker& worker, const ListenerUse& use)
     : worker_(worker),
@@ -45,8 +56,14 @@ void WorkerListener::kill_connections() {
   connections_.for_each([](ClientConnection& connection) { connection.kill(); });
 }
 
+void WorkerListener::kill_stuck_connections() {
+  connections_.for_each([](ClientConnection& connection) { connection.kill_if_stuck(); });
+}
+
 void WorkerListener::connection_opened(ClientConnection& connection) {
   connections_.push_back(connection);
+  connection.footprint = config_.tls ? kConnection + kTlsConnection : kConnection;
+  account_.charge(connection.footprint);
   stats().connections_active.add();
   worker_.mutable_stats().downstream_connections_live.add();
 }
@@ -54,17 +71,27 @@ void WorkerListener::connection_opened(ClientConnection& connection) {
 void WorkerListener::connection_replaced(ClientConnection& gone, ClientConnection& now) {
   gone.unlink();
   now.address_place = std::move(gone.address_place);
+  now.footprint = gone.footprint;
   connections_.push_back(now);
 }
 
 void WorkerListener::connection_closed(ClientConnection& connection) {
   connection.unlink();
   connection.address_place.release();
+  account_.refund(connection.footprint);
   shared_->connections.fetch_sub(1, std::memory_order_relaxed);
   stats().connections_active.sub();
   worker_.mutable_stats().downstream_connections_live.sub();
   worker_.connection_closed();
 }
+
+Millis WorkerListener::keepalive_timeout() const {
+  const Millis wanted = config_.http1.keepalive_timeout;
+  const bool shrinks = worker_.memory_stage() >= base::MemoryStage::kShrink;
+  return shrinks ? std::min(wanted, kShortKeepalive) : wanted;
+}
+
+base::MemoryStage WorkerListener::memory_stage() const { return worker_.memory_stage(); }
 
 void WorkerListener::report(const net::Peer& peer, ErrorCode code, const char* detail) {
   worker_.mutable_stats().failures[static_cast<size_t>(code)].add();

@@ -34,6 +34,7 @@ class WorkerListener final : public net::AcceptHandler {
   void stop_accepting();
   void drain_connections();
   void kill_connections();
+  void kill_stuck_connections();
   bool accepting() const { return acceptor_.has_value(); }
   bool empty() { return connections_.empty(); }
 
@@ -54,6 +55,9 @@ class WorkerListener final : public net::AcceptHandler {
   /// Of this listener on this worker: the parent is the worker's.
   base::Account& account() { return account_; }
   ListenerStats& stats() { return *shared_->stats[worker_index_]; }
+  /// For how long a connection may idle; a short while when memory is short.
+  Millis keepalive_timeout() const;
+  base::MemoryStage memory_stage() const;
   std::string_view port_text() const { return port_text_; }
 
   // For its connections.

@@ -35,6 +35,8 @@ REASONS = {
     "connection_limit": (503, "connection_limit_reached"),
     "shutting_down": (503, "destination_unavailable"),
     "deadline_exceeded": (504, "http_response_timeout"),
+    "memory_share_exceeded": (429, "http_request_denied"),
+    "memory_budget_exceeded": (503, "http_request_denied"),
     "dns_failure": (503, "dns_error"),
     "connect_refused": (502, "connection_refused"),
     "connect_timeout": (504, "connection_timeout"),

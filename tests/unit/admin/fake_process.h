@@ -53,6 +53,7 @@ class FakeProcess : public Process {
   }
   ReloadTotals reloads() const override { return reload_totals; }
   LogTotals log() const override { return {}; }
+  MemoryTotals memory() const override { return {1 << 20, 2000, 8192, {}, {}}; }
   std::string not_ready() const override { return why_not_ready; }
   std::string admin_address() const override { return "unix:/run/weir/admin.sock"; }
   void reload(ReloadDone done) override {

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policy/memory_shares.h"
+
+#include "base/check.h"
+
+namespace weir::policy {
+
+MemoryShares::MemoryShares(const KeySecret& secret)
+    : secret_(secret), places_(static_cast<Place*>(std::calloc(kPlaces, sizeof(Place)))) {
+  // Zeroes are what a Place begins as; from calloc() they take no memory until they are used.
+  CHECK(places_ != nullptr);
+}
+
+MemoryShares::Place& MemoryShares::enter(std::string_view tenant) {
+  KeyHasher hasher(secret_);
+  hasher.add(tenant);
+  const LimitKey key = hasher.finish();
+  const uint64_t tag = key.hi & ~kUsers;
+  // His own place first: a free one before it may have come free after he took his. (If that
+  // happens between the two looks, he has two places until one is empty.)
+  for (const bool take_free : {false, true}) {
+    for (size_t i = 0; i < kProbes; ++i) {
+      Place& place = places_[(key.lo + i) % kPlaces];
+      uint64_t word = place.word.load(std::memory_order_relaxed);
+      for (;;) {
+        const bool free = (word & kUsers) == 0;
+        const bool his = !free && (word & ~kUsers) == tag && (word & kUsers) < kUsers;
+        if (!his && !(free && take_free)) break;
+        const uint64_t next = free ? tag + kUser : word + kUser;
+        if (place.word.compare_exchange_weak(word, next, std::memory_order_acquire)) return place;
+      }
+    }
+  }
+  overflows_.fetch_add(1, std::memory_order_relaxed);
+  return overflow_;
+}
+
+void MemoryShares::leave(Place& place) {
+  if (&place != &overflow_) place.word.fetch_sub(kUser, std::memory_order_release);
+}
+
+}  // namespace weir::policy

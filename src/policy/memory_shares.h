@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// What each tenant's exchanges are charged, over all workers: a table of a fixed size in which a
+// tenant has a place only while exchanges of his are under way, so that it needs no eviction. When
+// no place is free, newcomers share one, `overflow`; they are refused too early rather than too
+// late.
+//
+// Lock-free: a place is a word with a tenant's hash (keyed: nobody can aim at a neighbour) and the
+// number of its users. Any thread.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <string_view>
+
+#include "base/account.h"
+#include "policy/limit_key.h"
+
+namespace weir::policy {
+
+class MemoryShares {
+ public:
+  struct Place {
+    /// Upper 40 bits: the hash; lower 24: the users.
+    std::atomic<uint64_t> word{0};
+    base::MemoryShare bytes{0};
+  };
+
+  explicit MemoryShares(const KeySecret& secret);
+  MemoryShares(const MemoryShares&) = delete;
+  MemoryShares& operator=(const MemoryShares&) = delete;
+
+  /// One more user of the place of `tenant`.
+  Place& enter(std::string_view tenant);
+  /// Requires: what the user has charged has been taken back.
+  void leave(Place& place);
+  /// Entries that found no place of their own.
+  uint64_t overflows() const { return overflows_.load(std::memory_order_relaxed); }
+
+ private:
+  static constexpr size_t kPlaces = 16 * 1024;  ///< 256 KiB, of which pages in use are resident.
+  static constexpr size_t kProbes = 8;
+  static constexpr uint64_t kUser = 1;
+  static constexpr uint64_t kUsers = (uint64_t{1} << 24) - 1;
+
+  const KeySecret secret_;
+  struct Free {
+    void operator()(Place* places) const { std::free(places); }
+  };
+  std::unique_ptr<Place[], Free> places_;
+  Place overflow_;
+  std::atomic<uint64_t> overflows_{0};
+};
+
+}  // namespace weir::policy
