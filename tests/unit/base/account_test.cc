@@ -12,10 +12,10 @@
 namespace weir::base {
 namespace {
 
-class AccountTest : public testing::Test {
+class AccountUnderBudgetTest : public testing::Test {
  protected:
   static constexpr int64_t kLimit = 1'000'000;
-  AccountTest() { budget_.set_limit(kLimit); }
+  AccountUnderBudgetTest() { budget_.set_limit(kLimit); }
 
   int64_t pushed() {
     meter_.push();
@@ -29,7 +29,7 @@ class AccountTest : public testing::Test {
   Account exchange_{&listener_};
 };
 
-TEST_F(AccountTest, WhatIsHeldIsChargedToAllAbove) {
+TEST_F(AccountUnderBudgetTest, WhatIsHeldIsChargedToAllAbove) {
   exchange_.charge(300);
   listener_.charge(50);
   EXPECT_EQ(exchange_.held(), 300);
@@ -38,7 +38,7 @@ TEST_F(AccountTest, WhatIsHeldIsChargedToAllAbove) {
   EXPECT_EQ(pushed(), 350);
 }
 
-TEST_F(AccountTest, CostsTheLargerOfReservedAndHeld) {
+TEST_F(AccountUnderBudgetTest, CostsTheLargerOfReservedAndHeld) {
   exchange_.charge(300);
   exchange_.reserve(1000);
   EXPECT_EQ(worker_.held(), 1000);
@@ -53,14 +53,14 @@ TEST_F(AccountTest, CostsTheLargerOfReservedAndHeld) {
   EXPECT_EQ(pushed(), 100);
 }
 
-TEST_F(AccountTest, GrowthIsWhatIsNotReserved) {
+TEST_F(AccountUnderBudgetTest, GrowthIsWhatIsNotReserved) {
   exchange_.charge(100);
   exchange_.reserve(1000);
   EXPECT_EQ(exchange_.growth(900), 0);
   EXPECT_EQ(exchange_.growth(1000), 100);
 }
 
-TEST_F(AccountTest, ShareCountsWhileJoinedAndIsWholeAgainAfterwards) {
+TEST_F(AccountUnderBudgetTest, ShareCountsWhileJoinedAndIsWholeAgainAfterwards) {
   MemoryShare share{0};
   exchange_.charge(100);
   exchange_.join(share, 500);
@@ -77,14 +77,14 @@ TEST_F(AccountTest, ShareCountsWhileJoinedAndIsWholeAgainAfterwards) {
   EXPECT_EQ(pushed(), 0);
 }
 
-TEST_F(AccountTest, BytesThatComeUnaskedMustFitTheBudget) {
+TEST_F(AccountUnderBudgetTest, BytesThatComeUnaskedMustFitTheBudget) {
   EXPECT_TRUE(exchange_.may_hold(kLimit));
   EXPECT_FALSE(exchange_.may_hold(kLimit + 1));
   exchange_.reserve(kLimit / 2);
   EXPECT_TRUE(exchange_.may_hold(kLimit / 2));
 }
 
-TEST_F(AccountTest, TheShareHoldsThemBackOnlyWhileMemoryIsShort) {
+TEST_F(AccountUnderBudgetTest, TheShareHoldsThemBackOnlyWhileMemoryIsShort) {
   MemoryShare share{0};
   exchange_.join(share, 1000);
   EXPECT_TRUE(exchange_.may_hold(2000));
@@ -96,7 +96,7 @@ TEST_F(AccountTest, TheShareHoldsThemBackOnlyWhileMemoryIsShort) {
   exchange_.leave();
 }
 
-TEST_F(AccountTest, WithoutAMeterNothingIsRefused) {
+TEST_F(AccountUnderBudgetTest, WithoutAMeterNothingIsRefused) {
   Account alone;
   alone.charge(10);
   EXPECT_TRUE(alone.may_hold(size_t{1} << 40));
@@ -105,7 +105,7 @@ TEST_F(AccountTest, WithoutAMeterNothingIsRefused) {
 
 // Whatever exchanges do, in whatever order they end: every sum is that of its parts, and zero when
 // all have ended.
-TEST_F(AccountTest, SumsFollowEveryMixOfEventsAndReturnToZero) {
+TEST_F(AccountUnderBudgetTest, SumsFollowEveryMixOfEventsAndReturnToZero) {
   Rng rng(7);
   constexpr size_t kMany = 40;
   std::vector<std::unique_ptr<Account>> accounts;
