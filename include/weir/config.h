@@ -6,8 +6,11 @@
 // once loaded and may then be read by any thread.
 #pragma once
 
+#include <weir/breaker_config.h>
+#include <weir/direct_config.h>
 #include <weir/failover_config.h>
 #include <weir/limits_config.h>
+#include <weir/location.h>
 #include <weir/memory_config.h>
 #include <weir/units.h>
 #include <weir/value_match.h>
@@ -214,6 +217,7 @@ struct ClusterConfig {
   Millis tcp_user_timeout{30'000};
   Millis response_timeout{60'000};  // from the last request byte to the response head; 0 off
   Millis idle_timeout{300'000};     // the longest silence while a response streams; 0 off
+  std::optional<CircuitBreakerConfig> circuit_breaker;  // nullopt: none
   OperatorState state = OperatorState::kReady;
   SourceLocation location;
 };
@@ -234,8 +238,6 @@ struct RouteMatch {
   std::vector<ValueMatch> query;     // all must match
 };
 
-using HeaderPairs = std::vector<std::pair<std::string, std::string>>;
-
 struct ClusterTarget {
   std::string cluster;
 };
@@ -251,12 +253,6 @@ struct WeightedCluster {
 struct WeightedTarget {
   std::vector<WeightedCluster> clusters;  // at least one weight above 0
   HashOn hash_on;                         // kNone: at random, request by request
-};
-
-struct DirectTarget {
-  std::uint16_t status = 200;
-  std::string body;
-  HeaderPairs headers;  // set on the answer; content-type is text/plain unless given
 };
 
 // The query is kept. At most one of path and prefix; neither keeps the path.

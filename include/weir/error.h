@@ -55,6 +55,7 @@ enum class ErrorCode : uint8_t {
   kConcurrencyLimited,
   kNodeRateLimited,
   kNodeConcurrencyLimited,
+  kCircuitOpen,
   kMemoryShare,
   kMemoryBudget,
   kInternal,

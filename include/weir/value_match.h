@@ -3,18 +3,12 @@
 // header or query parameter. Plain values; immutable once loaded; any thread may read.
 #pragma once
 
+#include <weir/location.h>
+
 #include <cstdint>
 #include <string>
 
 namespace weir {
-
-// Where an object stands in the files: `file` indexes Config::files; line and column count from 1,
-// and line 0 means that a default or a program made the object.
-struct SourceLocation {
-  std::uint32_t file = 0;
-  std::uint32_t line = 0;
-  std::uint32_t column = 0;
-};
 
 // A header or query parameter to match.
 struct ValueMatch {

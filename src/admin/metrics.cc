@@ -38,6 +38,7 @@ constexpr auto kRooms = std::to_array<Room>({
     add_listeners,
     add_endpoints,
     add_failover,
+    add_breakers,
 });
 
 std::vector<ClientMetric> samples_of(const MetricInfo& info, const Part& part) {

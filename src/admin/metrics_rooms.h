@@ -23,6 +23,8 @@ bool add_listeners(Metric metric, const Totals& totals, Samples& out);
 bool add_failover(Metric metric, const Totals& totals, Samples& out);
 bool add_endpoints(Metric metric, const Totals& totals, Samples& out);
 
+bool add_breakers(Metric metric, const Totals& totals, Samples& out);
+
 /// One cluster at a time, because there may be thousands.
 void add_cluster(Metric metric, const ClusterTotals& cluster, Samples& out);
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "admin/breakers.h"
 #include "admin/json.h"
 #include "admin/metrics.h"
 #include "config/dump.h"
@@ -63,6 +64,8 @@ std::span<const Router::Page> Router::pages() {
        &Router::clusters},
       {"/failover_groups", Method::kGet, false, "who takes whose requests now, and why, JSON",
        &Router::failover_groups},
+      {"/breakers", Method::kGet, false, "circuit breakers and what they saw, JSON",
+       &Router::breakers},
       {"/config", Method::kGet, false, "the config in force, secrets out; JSON, ?format=yaml",
        &Router::config},
       {"/routes", Method::kGet, false, "routes in the order in which they are tried",
@@ -142,6 +145,13 @@ Router::Answer Router::healthz(const Request&, Later&) {
 Router::Answer Router::readyz(const Request&, Later&) {
   const std::string why = process_.not_ready();
   return why.empty() ? text(200, "ready\n") : text(503, "not ready: " + why + "\n");
+}
+
+Router::Answer Router::breakers(const Request&, Later& later) {
+  const auto snapshot = process_.snapshot();
+  if (!snapshot) return text(503, "no config is in force yet\n");
+  auto totals = breaker_totals(*snapshot, process_.clock().now());
+  return write_page([shown = std::move(totals)] { return breakers_json(shown); }, kJson, later);
 }
 
 Router::Answer Router::config(const Request& request, Later& later) {

@@ -160,6 +160,7 @@ Totals collect(const Process& process) {
   if (out.identifies && snapshot->policies->limits) {
     out.limits = limit_totals(*snapshot->policies->limits);
   }
+  out.breakers = breaker_totals(*snapshot, process.clock().now());
   return out;
 }
 

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "admin/breakers.h"
 #include "base/counters.h"
 #include "base/memory_budget.h"
 #include "http/grpc.h"
@@ -158,6 +159,7 @@ struct Totals {
   std::vector<ClusterTotals> clusters;
   std::vector<LimitTotals> limits;
   std::vector<upstream::FailoverGroupSnapshot> failover_groups;
+  std::vector<BreakerTotals> breakers;
   std::array<uint64_t, static_cast<size_t>(ErrorCode::kCount)> failures{};
   uint64_t spliced_bytes = 0;
   uint64_t idle_shed_downstream = 0;

@@ -24,6 +24,7 @@ std::expected<void, std::string> Publisher::publish(Compiled compiled, Done done
   next->route_clusters = std::move(compiled.route_clusters);
   next->clusters = parts_.clusters.apply(next->config->clusters, compiled.tls.clusters);
   next->failover = parts_.failover.apply(*next->config, *next->clusters);
+  next->breakers = breakers_of(*next->config);
   for (size_t i = 0; i < set->size(); ++i) {
     next->listeners.push_back(
         {(*set)[i].shared, next->config->listeners[i], std::move(compiled.tls.listeners[i])});
@@ -33,12 +34,23 @@ std::expected<void, std::string> Publisher::publish(Compiled compiled, Done done
   parts_.memory.apply(next->config->memory);
 
   leaving_ = std::exchange(current_, next);
+  parts_.breaker_watch.watch(next);
   done_ = std::move(done);
   waiting_for_ = parts_.workers.size();
   for (const auto& worker : parts_.workers) {
     worker->adopt(next, [this] { parts_.loop.post([this] { on_worker_adopted(); }); });
   }
   return {};
+}
+
+std::vector<std::shared_ptr<policy::ClusterBreakers>> Publisher::breakers_of(const Config& config) {
+  std::vector<std::shared_ptr<policy::ClusterBreakers>> out;
+  for (size_t i = 0; i < config.clusters.size(); ++i) {
+    if (!config.clusters[i].circuit_breaker) continue;
+    out.resize(config.clusters.size());
+    out[i] = breakers_.state(config.clusters[i].name);
+  }
+  return out;
 }
 
 void Publisher::on_worker_adopted() {

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "app/breaker_watch.h"
 #include "app/compile.h"
 #include "app/config_thread.h"
 #include "app/listeners.h"
@@ -38,6 +39,7 @@ class Publisher {
     upstream::FailoverManager& failover;
     MemoryGuard& memory;
     const std::vector<std::unique_ptr<proxy::Worker>>& workers;
+    BreakerWatch& breaker_watch;
   };
   explicit Publisher(Parts parts) : parts_(parts) {}
   Publisher(const Publisher&) = delete;
@@ -51,9 +53,11 @@ class Publisher {
   uint64_t version() const { return current_ ? current_->version : 0; }
 
  private:
+  std::vector<std::shared_ptr<policy::ClusterBreakers>> breakers_of(const Config& config);
   void on_worker_adopted();
 
   Parts parts_;
+  policy::BreakerRegistry breakers_;
   std::shared_ptr<const proxy::Snapshot> current_;
   std::shared_ptr<const proxy::Snapshot> leaving_;
   size_t waiting_for_ = 0;  ///< Workers that still hold leaving_.

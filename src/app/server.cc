@@ -102,8 +102,9 @@ std::expected<void, std::string> Server::start(Compiled compiled) {
                                      &memory_->shares()}));
     descriptors_->enlist(*workers_.back());
   }
-  publisher_ = std::make_unique<Publisher>(Publisher::Parts{
-      loop_, config_thread_, *listeners_, clusters_, failover_, *memory_, workers_});
+  publisher_ = std::make_unique<Publisher>(
+      Publisher::Parts{loop_, config_thread_, *listeners_, clusters_, failover_, *memory_, workers_,
+                       breaker_watch_});
   reloader_ = std::make_unique<Reloader>(
       Reloader::Parts{loop_, config_thread_, *publisher_, *log_thread_, ticket_keys_, registry},
       config_path_);
@@ -202,6 +203,7 @@ int Server::stop_and_count() {
   threads_.clear();
   // Its tasks call what is destroyed next.
   config_thread_.stop();
+  breaker_watch_.stop();
   admin_.reset();
   int64_t exchanges = 0;
   int64_t connections = 0;

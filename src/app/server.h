@@ -19,6 +19,7 @@
 #include "admin/process.h"
 #include "admin/server.h"
 #include "app/admin_sockets.h"
+#include "app/breaker_watch.h"
 #include "app/config_thread.h"
 #include "app/limit_office.h"
 #include "app/listeners.h"
@@ -91,6 +92,7 @@ class Server final : public admin::Process {
   upstream::ClusterManager clusters_;
   upstream::FailoverManager failover_;
   ConfigThread config_thread_;
+  BreakerWatch breaker_watch_{loop_};
   AdminSockets admin_sockets_;
   std::unique_ptr<Listeners> listeners_;
   std::unique_ptr<LogThread> log_thread_;

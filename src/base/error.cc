@@ -71,6 +71,8 @@ constexpr std::array<ErrorInfo, static_cast<size_t>(ErrorCode::kCount)> kTable{{
     {"node_rate_limited", 503, "http_request_denied", "This node takes no more; try later.", kOwn},
     {"node_concurrency_limited", 503, "http_request_denied",
      "This node has too many at once; try later.", kOwn},
+    {"circuit_open", 503, "destination_unavailable",
+     "Too many calls fail there; see Retry-After and weir status.", kOwn},
     {"memory_share_exceeded", 429, "http_request_denied",
      "This tenant's requests hold their share of the node's memory; see Retry-After.", kOwn},
     {"memory_budget_exceeded", 503, "http_request_denied",

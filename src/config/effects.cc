@@ -74,6 +74,8 @@ constexpr std::array kRules{
     any("clusters.*.http2", "requests in flight keep their connections; for connections to come"),
     any("clusters.*.proxy_protocol",
         "requests in flight keep their connections; for connections to come"),
+    removed("clusters.*.circuit_breaker", "from the next request on; its state is forgotten"),
+    any("clusters.*.circuit_breaker", "from the next request on; it keeps its window and its state"),
     any("clusters.*.*", "pools are kept; from the next request on"),
     added("clusters.*", "takes requests once a route leads to it"),
     removed("clusters.*", "requests in flight finish, then its connections are closed"),

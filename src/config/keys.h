@@ -26,6 +26,7 @@ void check_identity(Reader& reader, NodeId id, Config& config);
 
 CodecPtr<ClusterConfig> cluster_section();
 CodecPtr<ClusterTlsConfig> cluster_tls_section();
+CodecPtr<CircuitBreakerConfig> circuit_breaker_section();
 // The list under `endpoints`, which is also the whole of an endpoints file.
 CodecPtr<std::vector<EndpointConfig>> endpoint_list();
 
@@ -34,6 +35,7 @@ CodecPtr<FailoverGroupConfig> failover_group_section();
 CodecPtr<RouteConfig> route_section();
 CodecPtr<RouteMatch> match_section();
 CodecPtr<RouteTarget> target_section();
+CodecPtr<DirectTarget> direct_section();
 CodecPtr<Rewrite> rewrite_section();
 CodecPtr<HeaderOps> header_ops_section();
 CodecPtr<RetryConfig> retry_section();

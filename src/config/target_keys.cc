@@ -48,24 +48,6 @@ ScalarPtr<std::string> body() {
   });
 }
 
-CodecPtr<DirectTarget> direct_section() {
-  using S = DirectTarget;
-  return section<S>(
-      {
-          key("status", &S::status, count<std::uint16_t>(200, 599), "The status of the answer."),
-          key("body", &S::body, body(), "The body of the answer, up to 64KiB."),
-          key("headers", &S::headers, header_values(),
-              "Headers of the answer; content-type is text/plain unless given."),
-      },
-      [](Reader& reader, NodeId id, S& direct) {
-        // RFC 9110, 6.4.1: such an answer ends with its head.
-        if (direct.body.empty() || (direct.status != 204 && direct.status != 304)) return;
-        reader.error(reader.find(id, "body"),
-                     {"an answer with status " + std::to_string(direct.status) + " has no body",
-                      "leave body out or use another status"});
-      });
-}
-
 ScalarPtr<std::uint16_t> redirect_status() {
   return enumeration<std::uint16_t>(
       {{"301", 301}, {"302", 302}, {"303", 303}, {"307", 307}, {"308", 308}});
@@ -195,6 +177,24 @@ void from_keys(Reader& reader, NodeId id, TargetKeys&& keys, RouteTarget& target
 }
 
 }  // namespace
+
+CodecPtr<DirectTarget> direct_section() {
+  using S = DirectTarget;
+  return section<S>(
+      {
+          key("status", &S::status, count<std::uint16_t>(200, 599), "The status of the answer."),
+          key("body", &S::body, body(), "The body of the answer, up to 64KiB."),
+          key("headers", &S::headers, header_values(),
+              "Headers of the answer; content-type is text/plain unless given."),
+      },
+      [](Reader& reader, NodeId id, S& direct) {
+        // RFC 9110, 6.4.1: such an answer ends with its head.
+        if (direct.body.empty() || (direct.status != 204 && direct.status != 304)) return;
+        reader.error(reader.find(id, "body"),
+                     {"an answer with status " + std::to_string(direct.status) + " has no body",
+                      "leave body out or use another status"});
+      });
+}
 
 CodecPtr<RouteTarget> target_section() {
   static const auto codec = via<RouteTarget, TargetKeys>(target_keys(), to_keys, from_keys);

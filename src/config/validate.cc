@@ -25,6 +25,7 @@ class CrossCheck {
     for (const ClusterConfig& cluster : config_.clusters) clusters_.insert(cluster.name);
     for (const ClusterConfig& cluster : config_.clusters) check_endpoints(cluster);
     for (const FailoverGroupConfig& group : config_.failover_groups) check_group(group);
+    for (const ClusterConfig& cluster : config_.clusters) check_fallback(cluster);
     for (const RouteConfig& route : config_.routes) check_route(route);
     warn_unused();
   }
@@ -97,6 +98,18 @@ class CrossCheck {
       check_group_name(group->group, route, route.target_location, "target.failover_group");
     }
     check_timeouts(route);
+  }
+
+  void check_fallback(const ClusterConfig& cluster) {
+    if (!cluster.circuit_breaker || !cluster.circuit_breaker->fallback) return;
+    const BreakerFallback& fallback = *cluster.circuit_breaker->fallback;
+    const std::string key = "clusters." + cluster.name + ".circuit_breaker.fallback.cluster";
+    if (fallback.cluster == cluster.name && !cluster.name.empty()) {
+      out_.error(fallback.location, key,
+                 {"falls back on itself", "name another cluster, or give a direct answer"});
+      return;
+    }
+    check_cluster_name(fallback.cluster, fallback.location, key);
   }
 
   void check_cluster(const std::string& name, const RouteConfig& route, const SourceLocation& at,

@@ -50,6 +50,8 @@ class Attempt final : public upstream::PlaceWaiter {
   /// Gives everything back; what is unfinished is cut off. Harmless when repeated.
   void end();
 
+  /// Of this try; null before one was chosen and after end().
+  upstream::Endpoint* endpoint() const { return endpoint_ ? &endpoint_->shared() : nullptr; }
   /// Of the last try: for the log, in the exchange's arena.
   std::string_view endpoint_text() const { return endpoint_text_; }
   std::string_view endpoint_host() const { return endpoint_host_; }

@@ -225,6 +225,7 @@ Exchange::Next Exchange::finish() {
   if (tunnel_ != nullptr) close_tunnel();
   attempt_.end();
   retry_permit_.release();
+  breaker_.permit.release();
   request_permit_.release();
   if (hops_ != nullptr) leave_group();
   if (best_ != nullptr) leave_kept_answer();

@@ -15,14 +15,17 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "base/account.h"
 #include "base/arena.h"
 #include "base/buffer_chain.h"
 #include "base/intrusive_list.h"
+#include "base/outcome_window.h"
 #include "net/timer_wheel.h"
 #include "proxy/attempt.h"
+#include "proxy/breaker_call.h"
 #include "proxy/stream.h"
 #include "route/route.h"
 #include "upstream/failover_member.h"
@@ -53,6 +56,7 @@ struct ProxyTold;
 struct Trail;
 enum class MemoryRefusal : uint8_t;
 struct Tunnel;
+struct Snapshot;
 class Worker;
 class WorkerListener;
 
@@ -121,6 +125,10 @@ class Exchange final : public base::ListLink<> {
   /// A wait for a place is over, one way or the other.
   void on_limits(const policy::LimitVerdict& verdict);
 
+  // ---- From a placement.
+  /// Whether the breakers of a cluster of the worker's snapshot, by its place there, let it in.
+  Result<void> pass_breakers(uint32_t target);
+
   // ---- From the attempt.
   /// A place for a connection was waited for: ready, still connecting, or refused.
   void on_lease(const Result<bool>& ready);
@@ -137,6 +145,8 @@ class Exchange final : public base::ListLink<> {
   /// The same for its failover group. Requires: grouped().
   void keep_group();
   bool grouped() const { return hops_ != nullptr; }
+  /// The same for the breakers of its cluster.
+  void keep_breaker(const Snapshot& leaving);
   const route::Route* route() const { return route_; }
   /// Memory is short: what is kept for a retry goes.
   void drop_extras();
@@ -252,6 +262,13 @@ class Exchange final : public base::ListLink<> {
   bool may_hold_body(size_t bytes);
   void release_owner();
 
+  std::optional<Next> fall_back(uint32_t target);
+  std::string_view breaker_function() const;
+  std::string_view retry_after();
+  void tell_breaker(base::CallOutcome outcome);
+  void tell_breaker(const ResponseHead& head);
+  void tell_breaker_grpc(const HeaderList& trailers);
+
   bool admit_upgrade();
   /// A tunnel was asked for and there is no answer yet.
   bool tunnel_pending() const {
@@ -341,6 +358,7 @@ class Exchange final : public base::ListLink<> {
   std::shared_ptr<const route::Route> route_hold_;
   upstream::RequestPermit request_permit_;
   upstream::RetryPermit retry_permit_;
+  BreakerCall breaker_;
   Attempt attempt_;
   net::Timer backoff_timer_;
   net::Timer deadline_timer_;

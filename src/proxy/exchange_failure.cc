@@ -74,6 +74,7 @@ void Exchange::fail(const Error& error) {
 }
 
 void Exchange::count_upstream_failure(const Error& error) {
+  if (breaker_.of != nullptr) tell_breaker(base::CallOutcome::kFailure);
   upstream::ClusterStats& stats = cluster().stats();
   switch (error.code) {
     case ErrorCode::kConnectRefused:

@@ -69,9 +69,11 @@ bool waited_in_vain(ErrorCode code) {
 
 class Admission final : public upstream::SeatAdmitter {
  public:
-  explicit Admission(Worker& worker) : worker_(worker) {}
+  explicit Admission(Exchange& exchange) : exchange_(exchange) {}
   Result<void> admit(const FailoverSeat& seat) override {
-    auto admitted = worker_.cluster(seat.cluster_index).admit();
+    const Result<void> passed = exchange_.pass_breakers(seat.cluster_index);
+    if (!passed) return passed;
+    auto admitted = exchange_.worker().cluster(seat.cluster_index).admit();
     if (!admitted) return std::unexpected(admitted.error());
     permit = std::move(*admitted);
     return {};
@@ -79,7 +81,7 @@ class Admission final : public upstream::SeatAdmitter {
   upstream::RequestPermit permit;
 
  private:
-  Worker& worker_;
+  Exchange& exchange_;
 };
 
 }  // namespace
@@ -97,7 +99,7 @@ Result<void> Exchange::enter_group(uint32_t index) {
 }
 
 Result<Placed> Exchange::place_in(const FailoverGroup& group) {
-  Admission admission(worker_);
+  Admission admission(*this);
   const bool may_try = upstream::is_idempotent(request_.method) &&
                        request_.body.length <= route_->retry().replay_buffer_bytes;
   const bool yields = priority() > kDefaultPriority;

@@ -47,7 +47,7 @@ void Exchange::reply(const Error& error) {
   if (refused_by_limit()) {
     tell_limit(head.headers);
   } else if (info.status == 503 || info.status == 429) {
-    head.headers.push({"retry-after", "1", HeaderId::kRetryAfter});
+    head.headers.push({"retry-after", retry_after(), HeaderId::kRetryAfter});
   }
   const ErrorBody body = error_body(error, *this);
   head.headers.push({"content-type", body.content_type, HeaderId::kContentType});

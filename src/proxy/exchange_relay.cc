@@ -160,6 +160,7 @@ void Exchange::on_response_head(const ResponseHead& head) {
   stats.count_response(head.status);
   stats.response_time.observe_us(static_cast<uint64_t>(
       micros_since_start(response_at_) - micros_since_start(attempt_.connected_at())));
+  if (breaker_.of != nullptr) tell_breaker(head);
   if (owner_ != nullptr) charge_cost(head.headers);
   if (retry_answer(head) || (grpc_ != nullptr && retry_grpc(head))) return;
   const uint64_t limit = route_->limits().max_response_bytes;
@@ -215,6 +216,7 @@ net::Socket* Exchange::response_sink() {
 void Exchange::await_response_sink() { client_.stream->await_drain(); }
 
 void Exchange::on_response_end(const HeaderList& trailers) {
+  if (breaker_.of != nullptr && grpc_ != nullptr) tell_breaker_grpc(trailers);
   attempt_.detached();
   attempt_.end();
   if (keeps_answer()) return end_kept_answer();

@@ -18,9 +18,13 @@ Exchange::Next Exchange::choose_cluster() {
     answer_redirect();
     return Next::kDone;
   }
-  if (const Result<void> entered = enter(choose_target()); !entered) {
-    fail(entered.error());
-    return Next::kDone;
+  const uint32_t target = choose_target();
+  if (const Result<void> entered = enter(target); !entered) {
+    const bool open = entered.error().code == ErrorCode::kCircuitOpen;
+    const bool alone = (target & kGroupBit) == 0;
+    const auto instead = open && alone ? fall_back(target) : std::nullopt;
+    if (!instead) fail(entered.error());
+    if (instead != Next::kContinue) return Next::kDone;
   }
   const RetryConfig& retry = route_->retry();
   replayable_ = (retry.num_retries > 0 || hops_ != nullptr) &&
@@ -37,6 +41,7 @@ uint32_t Exchange::choose_target() {
 
 Result<void> Exchange::enter(uint32_t target) {
   if ((target & kGroupBit) != 0) return enter_group(target & ~kGroupBit);
+  if (const Result<void> passed = pass_breakers(target); !passed) return passed;
   auto permit = worker_.cluster(target).admit();
   if (!permit) return std::unexpected(permit.error());
   request_permit_ = std::move(*permit);

@@ -72,6 +72,11 @@ ResponseHead local_head(uint16_t status, size_t extra, Exchange& exchange) {
   return head;
 }
 
+bool refused_by_weir(const HeaderList& headers) {
+  const Header* status = headers.find(HeaderId::kProxyStatus);
+  return status != nullptr && status->value.starts_with("weir; error=");
+}
+
 std::string_view proxy_status(const Error& error, Exchange& exchange) {
   const ErrorInfo& info = error_info(error.code);
   base::Arena& arena = exchange.arena();

@@ -18,6 +18,9 @@ void make_client_response(ResponseHead& head, Exchange& exchange);
 /// A head of weir's own with room for `extra` more headers: Date and request id are in it.
 ResponseHead local_head(uint16_t status, size_t extra, Exchange& exchange);
 
+/// Another weir made this answer by itself (its Proxy-Status says so): the origin behind it had no
+/// part in it.
+bool refused_by_weir(const HeaderList& headers);
 /// The value of Proxy-Status for an answer that weir makes (RFC 9209).
 std::string_view proxy_status(const Error& error, Exchange& exchange);
 

@@ -10,6 +10,7 @@
 #include <memory>
 #include <vector>
 
+#include "policy/cluster_breakers.h"
 #include "proxy/access_log.h"
 #include "proxy/listener.h"
 #include "proxy/policies.h"
@@ -28,6 +29,8 @@ struct Snapshot {
   std::shared_ptr<const upstream::ClusterList> clusters;     ///< In the order of config->clusters.
   std::vector<ListenerUse> listeners;                        ///< In the order of config->listeners.
   std::shared_ptr<const upstream::FailoverGroups> failover;  ///< Null: there are none.
+  /// In the order of config->clusters, null for those without a breaker; empty: none has one.
+  std::vector<std::shared_ptr<policy::ClusterBreakers>> breakers;
   /// Per route: indices into `clusters` of its target, in the target's order; empty for answers
   /// that need none. With kGroupBit they are indices into `failover`.
   std::vector<std::vector<uint32_t>> route_clusters;

@@ -99,6 +99,7 @@ void Worker::detach_exchanges() {
     exchange.keep_route(snapshot_->routes->share(exchange.route_index()));
     if (exchange.grouped()) exchange.keep_group();
     if (exchange.owner() != nullptr) exchange.keep_owner(snapshot_->policies);
+    exchange.keep_breaker(*snapshot_);
   });
 }
 

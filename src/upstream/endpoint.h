@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <string>
 
+#include "base/outcome_window.h"
 #include "net/address.h"
 
 namespace weir::upstream {
@@ -31,6 +32,9 @@ struct Endpoint {
   alignas(64) std::atomic<std::uint32_t> active_requests{0};
   /// Open connections, idle ones included, of all workers.
   std::atomic<std::uint32_t> connections{0};
+  /// How calls ended, where the cluster has a circuit breaker: so that it knows what an ejected
+  /// endpoint explains.
+  base::OutcomeWindow outcomes;
 };
 
 }  // namespace weir::upstream

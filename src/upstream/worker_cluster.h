@@ -134,6 +134,8 @@ class WorkerCluster {
   /// As last published. Valid within the turn until admit() or pick(): copy what must last.
   const ClusterConfig& config() const { return *published_.config; }
   Cluster& shared() const { return *shared_; }
+  /// As config().
+  const EndpointSet& endpoints() const { return *published_.endpoints; }
   /// As config(). Null: connections are plain.
   const net::TlsClientContext* tls() const { return published_.tls.get(); }
   /// Moves when a reload changes how connections are made (TLS, protocol, PROXY header): those made

@@ -33,6 +33,7 @@ REASONS = {
     "cluster_requests_full": (503, "connection_limit_reached"),
     "cluster_connections_full": (503, "connection_limit_reached"),
     "connection_limit": (503, "connection_limit_reached"),
+    "circuit_open": (503, "destination_unavailable"),
     "shutting_down": (503, "destination_unavailable"),
     "deadline_exceeded": (504, "http_response_timeout"),
     "memory_share_exceeded": (429, "http_request_denied"),

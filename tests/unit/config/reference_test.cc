@@ -49,6 +49,7 @@ clusters:
   orders-by-name:
     dns: {name: orders.internal, port: 80}
     tls: {client_cert: {cert: weir.pem, key: weir.key}}
+    circuit_breaker: {fallback: {cluster: orders}}
 failover_groups:
   orders-anywhere:
     members: [{cluster: orders, capacity: 1000}, {cluster: orders-by-name, priority: 1, capacity: 200}]

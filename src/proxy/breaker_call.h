@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an exchange has to do with the circuit breakers of the cluster that it is in: a member of
+// the exchange, empty where the cluster has none. The code is in exchange_breaker.cc. One thread.
+#pragma once
+
+#include <memory>
+
+#include "policy/cluster_breakers.h"
+
+namespace weir::proxy {
+
+struct BreakerCall {
+  policy::ClusterBreakers* of = nullptr;  ///< Of the snapshot, or held by `kept`.
+  std::shared_ptr<policy::ClusterBreakers> kept;
+  policy::BreakerPermit permit;
+  Duration retry_after{0};  ///< Of a refusal.
+  bool fell_back = false;   ///< It is where an open breaker has sent it: no further.
+};
+
+}  // namespace weir::proxy

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Circuit breakers: what trips them, what they answer meanwhile, and how they close again."""
+import time
+
+import pytest
+from support.lab import config_for
+from support.message import request
+from support.refusal import assert_refused
+from support.waiting import eventually
+
+QUICK = {"minimum_requests": 10, "open_duration": "500ms", "half_open_requests": 3,
+         "throttle_threshold": "0%"}
+NO_RETRY = {"retry": {"num_retries": 0}}
+
+
+class Fickle:
+    """Answers with a status that a test may change."""
+
+    def __init__(self, status=503):
+        self.status = status
+        self.headers = {}
+
+    def __call__(self, found, connection):
+        connection.answer(self.status, b"by the origin", headers=self.headers)
+
+
+def config(origin, breaker, route=None, **top):
+    return config_for(origin, cluster={"circuit_breaker": {**QUICK, **breaker}},
+                      route={**NO_RETRY, **(route or {})}, **top)
+
+
+def breaking(lab, handler, breaker=None, **rest):
+    origin = lab.serving(handler)
+    gateway = lab.gateway(config(origin, breaker or {}, **rest))
+    return origin, gateway, lab.client(gateway)
+
+
+def state(gateway):
+    return gateway.admin_json("/breakers")["breakers"][0]["breakers"][0]["state"]
+
+
+def trip(client, n=10, status=503, **rest):
+    for _ in range(n):
+        assert client.get(**rest).status == status
+
+
+def test_breaker_opens_and_then_the_origin_is_left_alone(lab):
+    fickle = Fickle()
+    origin, gateway, client = breaking(lab, fickle)
+    trip(client)
+    for _ in range(5):
+        answer = client.get()
+        assert_refused(answer, "circuit_open")
+        assert answer.headers.get("retry-after") == "1"
+        assert b"cluster app" in answer.body
+    assert origin.count() == 10
+    assert state(gateway) == "open"
+    assert gateway.metric("weir_breaker_state", cluster="app", state="open") == 1
+    eventually(lambda: 'circuit breaker' in gateway.stderr_text(), "the log tells")
+    assert "failures=10" in gateway.stderr_text()
+
+
+def test_breaker_closes_by_itself_when_probes_succeed(lab):
+    fickle = Fickle()
+    _, gateway, client = breaking(lab, fickle)
+    trip(client)
+    fickle.status = 200
+    eventually(lambda: client.get().status == 200, "a probe gets through")
+    eventually(lambda: client.get() is not None and state(gateway) == "closed", "it closes")
+    assert all(client.get().status == 200 for _ in range(20))
+
+
+def test_breaker_stays_open_while_probes_fail(lab):
+    fickle = Fickle()
+    origin, gateway, client = breaking(lab, fickle)
+    trip(client)
+    time.sleep(0.6)
+    for _ in range(20):
+        client.get()
+    assert origin.count() <= 13
+    assert state(gateway) == "open"
+
+
+@pytest.mark.parametrize("status", [200, 400, 404, 429, 501])
+def test_breaker_does_not_count_what_is_not_the_origins_failure(lab, status):
+    _, gateway, client = breaking(lab, Fickle(status))
+    trip(client, 40, status)
+    assert state(gateway) == "closed"
+
+
+def test_breaker_does_not_count_refusals_of_another_weir(lab):
+    fickle = Fickle(503)
+    fickle.headers = {"Proxy-Status": 'weir; error=http_request_denied; details="rate_limited"'}
+    _, gateway, client = breaking(lab, fickle)
+    trip(client, 40)
+    assert state(gateway) == "closed"
+
+
+def test_breaker_counts_connections_that_fail(lab):
+    origin = lab.origin()
+    address = origin.address
+    origin.close()
+    gateway = lab.gateway(config_for(address, cluster={"circuit_breaker": QUICK}, route=NO_RETRY))
+    client = lab.client(gateway)
+    trip(client, 10, 502)
+    assert_refused(client.get(), "circuit_open")
+
+
+def test_breaker_of_one_function_leaves_the_others_alone(lab):
+    def handler(found, connection):
+        connection.answer(503 if found.target.startswith("/bad") else 200)
+    origin = lab.serving(handler)
+    gateway = lab.gateway(config(origin, {}, identity={
+        "function": [{"path_regex": "^/([^/]+)"}]}))
+    client = lab.client(gateway)
+    for _ in range(10):
+        client.get("/bad/x")
+    refused = client.get("/bad/x")
+    assert_refused(refused, "circuit_open")
+    assert b"function in cluster app" in refused.body
+    for _ in range(20):
+        assert client.get("/good/x").status == 200
+    rows = gateway.admin_json("/breakers")["breakers"][0]["breakers"]
+    assert [(r.get("function"), r["state"]) for r in rows] == [(None, "closed"), ("bad", "open")]
+
+
+def test_breaker_fallback_to_an_answer(lab):
+    _, _, client = breaking(lab, Fickle(), {
+        "fallback": {"direct": {"status": 200, "body": "later"}}})
+    trip(client)
+    answer = client.get()
+    assert answer.status == 200 and answer.body == b"later"
+
+
+def test_breaker_fallback_to_a_cluster(lab):
+    spare = lab.serving()
+    whole = config(lab.serving(Fickle()), {"fallback": {"cluster": "spare"}})
+    whole["clusters"]["spare"] = {"endpoints": [{"address": spare.address}]}
+    client = lab.client(lab.gateway(whole))
+    trip(client)
+    assert client.get().status == 200
+    assert spare.count() == 1
+
+
+def test_breaker_keeps_its_state_through_a_reload(lab):
+    origin, gateway, client = breaking(lab, Fickle(), {"open_duration": "1m"})
+    trip(client)
+    changed = config(origin, {"open_duration": "1m"}, route={"timeout": "30s"})
+    gateway.reload(changed)
+    assert_refused(client.get(), "circuit_open")
+    del changed["clusters"]["app"]["circuit_breaker"]
+    gateway.reload(changed)
+    assert client.get().status == 503
+    assert client.get().body == b"by the origin"
+
+
+def test_breaker_goes_by_a_reload_while_a_request_is_in_flight(lab):
+    origin = lab.origin()
+    gateway = lab.gateway(config(origin, {}))
+    client = lab.client(gateway)
+    client.send(request())
+    connection = origin.accept()
+    connection.expect()
+    gateway.reload(config_for(origin, route=NO_RETRY))
+    connection.answer(503)
+    assert client.read_response().status == 503
+
+
+def test_breaker_throttles_at_random_before_it_opens(lab):
+    turn = iter(range(100_000))
+
+    def handler(_, connection):
+        connection.answer(503 if next(turn) % 5 < 2 else 200)
+    origin = lab.serving(handler)
+    gateway = lab.gateway(config(origin, {"throttle_threshold": "20%", "minimum_requests": 50,
+                                          "failure_rate_threshold": "90%"}))
+    client = lab.client(gateway)
+    for _ in range(400):
+        client.get()
+    assert 100 < origin.count() < 390
+    assert state(gateway) == "closed"
+    row = gateway.admin_json("/breakers")["breakers"][0]["breakers"][0]
+    assert row["window"]["refused"] == 400 - origin.count()
+
+
+def test_breaker_is_one_for_all_workers(lab):
+    origin = lab.serving(Fickle())
+    gateway = lab.gateway(config(origin, {"open_duration": "1m"}, workers=2))
+    for _ in range(10):
+        lab.client(gateway).get()
+    for _ in range(10):
+        assert_refused(lab.client(gateway).get(), "circuit_open")
+    assert origin.count() == 10
