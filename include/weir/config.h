@@ -12,6 +12,7 @@
 #include <weir/limits_config.h>
 #include <weir/location.h>
 #include <weir/memory_config.h>
+#include <weir/overload_config.h>
 #include <weir/units.h>
 #include <weir/value_match.h>
 
@@ -211,7 +212,8 @@ struct ClusterConfig {
   LoadBalancingConfig load_balancing;
   PoolConfig pool;
   ResourceLimits resource_limits;
-  Millis connect_timeout{1'000};  // to an established connection
+  std::optional<AdaptiveConcurrencyConfig> adaptive_concurrency;  // nullopt: off
+  Millis connect_timeout{1'000};                                  // to an established connection
   // Sent bytes that are not acknowledged, or not even accepted (a full receive window), for this
   // long reset the connection; 0 off.
   Millis tcp_user_timeout{30'000};
@@ -393,11 +395,13 @@ struct Config {
   ShutdownConfig shutdown;
   std::optional<IdentityConfig> identity;  // nullopt: requests belong to nobody in particular
   TenantsConfig tenants;
-  std::vector<LimitConfig> limits;                   // in the order of the file, names unique
-  std::vector<ListenerConfig> listeners;             // in the order of the file, names unique
-  std::vector<ClusterConfig> clusters;               // in the order of the file, names unique
-  std::vector<FailoverGroupConfig> failover_groups;  // in the order of the file, names unique
-  std::vector<RouteConfig> routes;                   // in the order of the file, names unique
+  LoadSheddingConfig load_shedding;
+  std::optional<ClientDeadlineConfig> client_deadline;  // nullopt: clients are not asked
+  std::vector<LimitConfig> limits;                      // in the order of the file, names unique
+  std::vector<ListenerConfig> listeners;                // in the order of the file, names unique
+  std::vector<ClusterConfig> clusters;                  // in the order of the file, names unique
+  std::vector<FailoverGroupConfig> failover_groups;     // in the order of the file, names unique
+  std::vector<RouteConfig> routes;                      // in the order of the file, names unique
 };
 
 }  // namespace weir

@@ -51,6 +51,8 @@ enum class ErrorCode : uint8_t {
   kNoDescriptors,
   kShuttingDown,
   kDeadlineExceeded,
+  kOverloaded,
+  kAdaptiveConcurrencyLimited,
   kRateLimited,
   kConcurrencyLimited,
   kNodeRateLimited,

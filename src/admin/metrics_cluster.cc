@@ -63,6 +63,9 @@ void add_cluster(Metric metric, const ClusterTotals& c, Samples& out) {
       return out.add(c.response_time, std::move(labels));
     case Metric::kClusterMaxRequests:
       return out.add(c.now.limits.max_requests, std::move(labels));
+    case Metric::kClusterAdaptiveLimit:
+      if (c.now.adaptive_limit) out.add(*c.now.adaptive_limit, std::move(labels));
+      return;
     case Metric::kClusterMaxConnections:
       return out.add(c.now.limits.max_connections, std::move(labels));
     case Metric::kClusterEndpoints:

@@ -20,6 +20,14 @@ bool add_overload(Metric metric, const Totals& totals, Samples& out) {
     case Metric::kRequestsByPriority:
       add_priorities(totals, out);
       return true;
+    case Metric::kShedRequests:
+      for (size_t i = 0; i < totals.shed_by_priority.size(); ++i) {
+        out.add(totals.shed_by_priority[i], {{"priority", std::to_string(i)}});
+      }
+      return true;
+    case Metric::kShedShare:
+      out.add(totals.shed_share);
+      return true;
     default:
       return false;
   }

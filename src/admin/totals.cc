@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "admin/totals.h"
 
+#include <algorithm>
+
 #include "admin/process.h"
 #include "net/tls_server_context.h"
 
@@ -83,6 +85,9 @@ void add_worker(Totals& out, const WorkerReading& worker, int64_t now_ns) {
   out.tenants_missing += stats.tenants_missing.value();
   out.functions_missing += stats.functions_missing.value();
   add_all(out.requests_by_priority, stats.requests_by_priority);
+  add_all(out.shed_by_priority, stats.shed_by_priority);
+  out.shed_share =
+      std::max(out.shed_share, static_cast<double>(stats.shed_share_ppm.value()) / 1e6);
   out.spliced_bytes += stats.spliced_bytes.value();
   out.log_lines_dropped += stats.log_dropped.value();
 }

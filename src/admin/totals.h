@@ -168,6 +168,8 @@ struct Totals {
   uint64_t tenants_missing = 0;
   uint64_t functions_missing = 0;
   std::array<uint64_t, kLastPriority + 1> requests_by_priority{};
+  std::array<uint64_t, kLastPriority + 1> shed_by_priority{};
+  double shed_share = 0;  ///< Of the worker that sheds most.
   uint64_t log_lines_dropped = 0;
 
   int64_t accounted_bytes() const;

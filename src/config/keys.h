@@ -24,6 +24,10 @@ CodecPtr<LimitConfig> limit_section();
 // What identity, tenants and limits must make of each other.
 void check_identity(Reader& reader, NodeId id, Config& config);
 
+CodecPtr<LoadSheddingConfig> load_shedding_section();
+CodecPtr<AdaptiveConcurrencyConfig> adaptive_concurrency_section();
+CodecPtr<ClientDeadlineConfig> client_deadline_section();
+
 CodecPtr<ClusterConfig> cluster_section();
 CodecPtr<ClusterTlsConfig> cluster_tls_section();
 CodecPtr<CircuitBreakerConfig> circuit_breaker_section();

@@ -2,6 +2,7 @@
 #include "net/socket_set.h"
 
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -24,15 +25,38 @@ SocketSet::SocketSet()
 
 SocketSet::~SocketSet() {
   CHECK(used_ == 0);
+  if (probe_fd_ >= 0) ::close(probe_fd_);
   ::close(epoll_fd_);
 }
 
-bool SocketSet::add(Socket& socket, int fd) {
+// A free slot, still in the list of free ones.
+uint32_t SocketSet::take_slot() {
   if (free_ == kNoSlot) {
     free_ = static_cast<uint32_t>(slots_.size());
     slots_.push_back({nullptr, 0, kNoSlot});
   }
-  const uint32_t index = free_;
+  return free_;
+}
+
+// Each write to an eventfd is an edge, read or not.
+void SocketSet::send_probe() {
+  if (probe_fd_ < 0) {
+    probe_fd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (probe_fd_ < 0) return;
+    // Its slot never has a socket, so that events of sockets need no look at it.
+    probe_slot_ = take_slot();
+    free_ = slots_[probe_slot_].next_free;
+    epoll_event event{};
+    event.events = EPOLLIN | EPOLLET;
+    event.data.u64 = probe_slot_;
+    CHECK(::epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, probe_fd_, &event) == 0);
+  }
+  const uint64_t one = 1;
+  probe_back_ = ::write(probe_fd_, &one, sizeof(one)) != sizeof(one);
+}
+
+bool SocketSet::add(Socket& socket, int fd) {
+  const uint32_t index = take_slot();
   Slot& slot = slots_[index];
   epoll_event event{};
   event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
@@ -73,7 +97,10 @@ void SocketSet::handle() {
   for (size_t i = 0; i < collected_; ++i) {
     const epoll_event& event = events_[i];
     const Slot& slot = slots_[static_cast<uint32_t>(event.data.u64)];
-    if (slot.socket == nullptr || slot.generation != event.data.u64 >> 32) continue;
+    if (slot.socket == nullptr || slot.generation != event.data.u64 >> 32) {
+      if (static_cast<uint32_t>(event.data.u64) == probe_slot_) probe_back_ = true;
+      continue;
+    }
     Socket& socket = *slot.socket;
     unsigned flags = socket.flags_;
     if ((event.events & (EPOLLIN | EPOLLRDHUP)) != 0) flags |= Socket::kReadable;

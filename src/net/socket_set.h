@@ -38,6 +38,10 @@ class SocketSet {
   bool has_woken() const { return !woken_.empty(); }
   /// What TLS sockets of this set work with, one call at a time. Made at the first use.
   TlsScratch& tls_scratch();
+  /// Queues an event of its own behind all that are ready now. Once it is handled, probe_back() is
+  /// true: what came between was the wait of whoever becomes ready. One at a time.
+  void send_probe();
+  bool probe_back() const { return probe_back_; }
   /// Sockets registered now; zero at exit, by test.
   size_t size() const { return used_; }
 
@@ -50,6 +54,7 @@ class SocketSet {
   };
   static constexpr uint32_t kNoSlot = UINT32_MAX;
 
+  uint32_t take_slot();
   bool add(Socket& socket, int fd);
   void move(Socket& from, Socket& to);
   void remove(Socket& socket);
@@ -58,6 +63,9 @@ class SocketSet {
   std::unique_ptr<epoll_event[]> events_;
   size_t collected_ = 0;
   size_t used_ = 0;
+  int probe_fd_ = -1;  ///< An eventfd; -1: none was sent yet.
+  uint32_t probe_slot_ = kNoSlot;
+  bool probe_back_ = true;
   uint32_t free_ = kNoSlot;
   std::vector<Slot> slots_;
   base::IntrusiveList<Socket> woken_;

@@ -146,6 +146,7 @@ Exchange::Next Exchange::match_route() {
 }
 
 Exchange::Next Exchange::run_request_policies() {
+  if (worker_.shedder().watching() && shed()) return Next::kDone;
   const RouteLimits& limits = route_->limits();
   if (!request_.protocol.empty() && !admit_upgrade()) return Next::kDone;
   if (limits.max_request_bytes != 0 && request_.body.kind == BodyFraming::Kind::kLength &&
@@ -154,7 +155,9 @@ Exchange::Next Exchange::run_request_policies() {
     return Next::kDone;
   }
   if (request_.method == Method::kPost) begin_grpc();
-  if (grpc_ != nullptr || route_->timeout()) arm_deadline();
+  if (grpc_ != nullptr || route_->timeout() || worker_.snapshot().config->client_deadline) {
+    arm_deadline();
+  }
   if (!admit_memory()) return Next::kDone;
   return owner_ == nullptr ? Next::kContinue : take_limits();
 }
@@ -166,6 +169,7 @@ Exchange::Next Exchange::buffer_request() {
 }
 
 Exchange::Next Exchange::lease() {
+  if (deadline_ != nullptr && deadline_passed()) return Next::kDone;
   ++attempts_;
   if (hops_ != nullptr) ++hops_->tries;
   if (attempts_ > 1) cluster().stats().retries.add();
@@ -193,6 +197,7 @@ void Exchange::on_connected(UpstreamStream& stream) {
 }
 
 Exchange::Next Exchange::send_head() {
+  if (deadline_ != nullptr && deadline_passed()) return Next::kDone;
   if (upstream_request_.headers.size() == 0) {
     const Result<void> made = make_upstream_request();
     if (!made) {
@@ -203,6 +208,7 @@ Exchange::Next Exchange::send_head() {
   upstream_request_.authority =
       route::rewrite_host(*route_, request_.authority, attempt_.endpoint_host());
   upstream_request_.body = request_.body;
+  if (deadline_ != nullptr) tell_deadline();
   if (grpc_ != nullptr) prepare_grpc_head();
   send_continue();
   if (attempts_ > 1 || nested_attempt_ > 1) tell_attempt();

@@ -47,6 +47,7 @@ class FailoverGroup;
 namespace weir::proxy {
 
 struct BestAnswer;
+struct Deadline;
 struct GrpcCall;
 struct Hops;
 struct Owner;
@@ -286,8 +287,14 @@ class Exchange final : public base::ListLink<> {
     if (tunnel_ != nullptr) tunnel_moved();
   }
 
-  void begin_grpc();
+  bool shed();
+  void note_latency();
   void arm_deadline();
+  bool deadline_passed();
+  const char* deadline_detail() const;
+  void tell_deadline();
+
+  void begin_grpc();
   void prepare_grpc_head();
   bool decodes_request() const;
   void decode_request_body(std::string_view bytes);
@@ -366,6 +373,7 @@ class Exchange final : public base::ListLink<> {
   size_t held_sent_ = 0;    ///< Bytes of held_ that the current attempt has been given.
   HeaderList request_trailers_;
   Tunnel* tunnel_ = nullptr;    ///< From the acceptance of an upgrade or CONNECT on.
+  Deadline* deadline_ = nullptr;  ///< In the arena; null: none, and nobody to be told of one.
   GrpcCall* grpc_ = nullptr;    ///< Null but for a gRPC call.
   Hops* hops_ = nullptr;        ///< Null: the target is no failover group.
   Trail* trail_ = nullptr;      ///< Null until there is a second attempt.

@@ -49,7 +49,7 @@ bool Exchange::waits_for_origin() const {
 }
 
 void Exchange::on_deadline() {
-  fail(make_error(ErrorCode::kDeadlineExceeded));
+  fail(make_error(ErrorCode::kDeadlineExceeded, deadline_detail()));
   flush();
 }
 
@@ -83,6 +83,8 @@ void Exchange::count_upstream_failure(const Error& error) {
       stats.connect_failures.add();
       break;
     case ErrorCode::kUpstreamTimeout:
+      note_latency();
+      [[fallthrough]];
     case ErrorCode::kUpstreamIdle:
       stats.timeouts.add();
       break;

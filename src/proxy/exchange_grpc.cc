@@ -5,6 +5,7 @@
 #include <array>
 
 #include "http/header_id.h"
+#include "proxy/deadline.h"
 #include "proxy/exchange.h"
 #include "proxy/grpc_call.h"
 #include "proxy/response_head.h"
@@ -15,8 +16,6 @@
 namespace weir::proxy {
 namespace {
 
-// Enough for any call, and far from the end of the clock.
-constexpr Duration kLongest = std::chrono::hours(24 * 365);
 constexpr size_t kPiece = 3072;
 
 std::string_view content_type(const HeaderList& headers) {
@@ -54,26 +53,11 @@ void Exchange::begin_grpc() {
   }
 }
 
-// The shortest of what the route, the client and the route's bound for clients say.
-void Exchange::arm_deadline() {
-  std::optional<Duration> limit = route_->timeout();
-  if (grpc_ != nullptr) {
-    const auto shorten = [&limit](const std::optional<Duration>& other) {
-      if (other && (!limit || *other < *limit)) limit = other;
-    };
-    const Header* asked = request_.headers.find(HeaderId::kGrpcTimeout);
-    if (asked != nullptr) shorten(http::parse_grpc_timeout(asked->value));
-    shorten(route_->config().grpc.max_timeout);
-    if (limit) grpc_->deadline = worker_.loop().now() + std::min(*limit, kLongest);
-  }
-  if (limit) worker_.loop().arm(deadline_timer_, std::min(*limit, kLongest));
-}
-
 // Each try is told what is left.
 void Exchange::prepare_grpc_head() {
   HeaderList& headers = upstream_request_.headers;
-  if (grpc_->deadline != TimePoint::max()) {
-    const Duration left = grpc_->deadline - worker_.loop().now();
+  if (deadline_ != nullptr && deadline_->at != TimePoint::max()) {
+    const Duration left = deadline_->at - worker_.loop().now();
     set(headers, {"grpc-timeout", http::grpc_timeout_text(left, arena_), HeaderId::kGrpcTimeout});
   }
   if (grpc_->web == http::GrpcWeb::kNone) return;

@@ -161,6 +161,8 @@ void Exchange::on_response_head(const ResponseHead& head) {
   stats.response_time.observe_us(static_cast<uint64_t>(
       micros_since_start(response_at_) - micros_since_start(attempt_.connected_at())));
   if (breaker_.of != nullptr) tell_breaker(head);
+  // A quick refusal is not speed.
+  if (head.status != 429 && head.status != 503) note_latency();
   if (owner_ != nullptr) charge_cost(head.headers);
   if (retry_answer(head) || (grpc_ != nullptr && retry_grpc(head))) return;
   const uint64_t limit = route_->limits().max_response_bytes;

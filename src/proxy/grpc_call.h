@@ -2,8 +2,6 @@
 // What an exchange knows of the gRPC call that it carries. In the exchange's arena; plain values.
 #pragma once
 
-#include <weir/clock.h>
-
 #include <optional>
 
 #include "http/grpc.h"
@@ -16,7 +14,6 @@ struct GrpcCall {
   bool translates = false;                   ///< The response's body is being made gRPC-Web.
   http::Base64Decoder decoder;               ///< Of a text request.
   std::optional<http::GrpcStatus> status;    ///< As answered.
-  TimePoint deadline = TimePoint::max();
 };
 
 }  // namespace weir::proxy

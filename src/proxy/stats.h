@@ -66,6 +66,8 @@ struct WorkerStats {
   /// Requests of configs that know priorities: with an owner, or on a route that has one.
   std::array<base::Counter, kLastPriority + 1> requests_by_priority;
   std::array<base::Counter, static_cast<size_t>(MemoryRefusal::kCount)> memory_refusals;
+  std::array<base::Counter, kLastPriority + 1> shed_by_priority;  ///< Refused by load shedding.
+  base::Gauge shed_share_ppm;  ///< The share of requests that it means to refuse now.
   base::Counter spliced_bytes;
   base::Counter log_dropped;           ///< Access log lines that found the ring full.
   base::Counter idle_shed_downstream;  ///< Closed because descriptors or memory ran short.

@@ -87,6 +87,7 @@ void Worker::adopt_now(std::shared_ptr<const Snapshot> snapshot) {
   detach_exchanges();
   clusters_.adopt(*snapshot->clusters);
   adopt_limits(*snapshot);
+  shedder_.configure(snapshot->config->load_shedding);
   adopt_listeners(*snapshot);
   snapshot_ = std::move(snapshot);
 }
@@ -177,6 +178,26 @@ void Worker::end_turn() {
   if (sweep_) sweep_listeners();
   handshakes_took_ = {};
   measure_turn();
+  if (shedder_.enabled()) measure_delay();
+}
+
+// A probe goes through the same queue as what clients send. An idle worker sends none: it would
+// wake itself.
+void Worker::measure_delay() {
+  net::SocketSet& sockets = loop_.sockets();
+  if (!sockets.probe_back()) return;
+  if (probing_) {
+    probing_ = false;
+    const TimePoint now = loop_.clock().now();
+    shedder_.on_delay(now - probe_sent_, now, loop_.wall());
+    const auto ppm = static_cast<int64_t>(shedder_.share() * 1e6);
+    stats_.shed_share_ppm.add(ppm - stats_.shed_share_ppm.value());
+  }
+  if (loop_.now() - probe_sent_ < policy::Shedder::kProbeInterval) return;
+  if (stats_.exchanges_live.value() == 0 && !shedder_.watching()) return;
+  probing_ = true;
+  probe_sent_ = loop_.clock().now();
+  sockets.send_probe();
 }
 
 // What one turn took is what every other connection waited.

@@ -26,6 +26,7 @@
 #include "net/pipe_pool.h"
 #include "policy/limits.h"
 #include "policy/memory_shares.h"
+#include "policy/shedder.h"
 #include "proxy/descriptor_guard.h"
 #include "proxy/stats.h"
 #include "upstream/worker_clusters.h"
@@ -117,6 +118,7 @@ class Worker {
   const Snapshot& snapshot() const { return *snapshot_; }
   /// Null without an office.
   policy::WorkerLimits* limits() { return limits_ ? &limits_->checks : nullptr; }
+  policy::Shedder& shedder() { return shedder_; }
   /// The worker's view of a cluster of snapshot(), by its place there; a permit keeps it alive.
   upstream::WorkerCluster& cluster(uint32_t cluster_index) { return clusters_[cluster_index]; }
 
@@ -172,6 +174,7 @@ class Worker {
   void reset_largest();
   void end_turn();
   void measure_turn();
+  void measure_delay();
   bool idle();
 
   WorkerOptions options_;
@@ -189,6 +192,9 @@ class Worker {
   std::unique_ptr<char[]> log_buffer_;
   std::shared_ptr<const Snapshot> snapshot_;
   upstream::WorkerClusters clusters_;
+  policy::Shedder shedder_;
+  TimePoint probe_sent_{};
+  bool probing_ = false;
   std::optional<Limits> limits_;                            ///< Where there is an office.
   std::vector<std::unique_ptr<WorkerListener>> listeners_;  ///< Of the snapshot, and leaving ones.
   base::BlockPool exchange_memory_;

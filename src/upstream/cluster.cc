@@ -48,6 +48,7 @@ void Cluster::publish(std::shared_ptr<const ClusterConfig> config, const Cluster
   max_requests_.store(limits.max_requests, kRelaxed);
   max_pending_.store(limits.max_pending, kRelaxed);
   max_idle_.store(limits.max_idle, kRelaxed);
+  adaptive_.configure(config->adaptive_concurrency);
   published_.state = config->state;
   state_.store(config->state, kRelaxed);
   published_.config = std::move(config);
@@ -103,7 +104,8 @@ ClusterHealth Cluster::health() const {
 }
 
 bool Cluster::try_acquire_request() {
-  return count_below(requests_, max_requests_.load(kRelaxed), kRelaxed);
+  const std::uint32_t most = std::min(max_requests_.load(kRelaxed), adaptive_.limit());
+  return count_below(requests_, most, kRelaxed);
 }
 
 bool Cluster::try_acquire_connection() {

@@ -20,6 +20,7 @@
 #include <string>
 #include <vector>
 
+#include "upstream/adaptive_limit.h"
 #include "upstream/cluster_stats.h"
 #include "upstream/endpoint_set.h"
 #include "upstream/worker_port.h"
@@ -92,6 +93,10 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
   /// No lock; while a publication is under way its parts may be of two of them.
   ClusterHealth health() const;
 
+  /// Follows the latency of its answers; off where the config does not ask for it.
+  AdaptiveLimit& adaptive() { return adaptive_; }
+  const AdaptiveLimit& adaptive() const { return adaptive_; }
+
   /// Each counts one and is given back once; false: the limit is reached.
   bool try_acquire_request();
   void release_request() { requests_.fetch_sub(1, std::memory_order_relaxed); }
@@ -139,6 +144,8 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
   std::atomic<std::uint64_t> total_weight_{0};
   std::atomic<OperatorState> state_{OperatorState::kReady};
   std::atomic<ErrorCode> empty_reason_{ErrorCode::kNoEndpoint};
+
+  AdaptiveLimit adaptive_;
 
   // Written by every request.
   alignas(64) std::atomic<std::uint32_t> requests_{0};

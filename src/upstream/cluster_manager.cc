@@ -141,6 +141,7 @@ std::vector<ClusterSnapshot> ClusterManager::snapshot() const {
     each.state = published.state;
     each.policy = published.config->load_balancing.policy;
     each.limits = cluster.limits();
+    if (cluster.adaptive().enabled()) each.adaptive_limit = cluster.adaptive().limit();
     each.requests = cluster.requests();
     each.retries = cluster.retries();
     each.connections = cluster.connections();

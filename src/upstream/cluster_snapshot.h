@@ -36,6 +36,7 @@ struct ClusterSnapshot {
   OperatorState state = OperatorState::kReady;
   BalancePolicy policy = BalancePolicy::kLeastRequest;
   ClusterLimits limits;
+  std::optional<std::uint32_t> adaptive_limit;  ///< nullopt: off.
   std::uint32_t requests = 0;
   std::uint32_t retries = 0;
   std::uint32_t connections = 0;

@@ -127,7 +127,12 @@ Result<RequestPermit> WorkerCluster::admit() {
   if (published_.endpoints->eligible() == 0) {
     return refuse(published_.endpoints->empty_reason(), nullptr);
   }
-  if (!shared_->try_acquire_request()) return refuse(ErrorCode::kClusterRequestsFull, nullptr);
+  if (!shared_->try_acquire_request()) {
+    const bool adaptive = shared_->adaptive().limit() < shared_->limits().max_requests;
+    return refuse(
+        adaptive ? ErrorCode::kAdaptiveConcurrencyLimited : ErrorCode::kClusterRequestsFull,
+        nullptr);
+  }
   stats_->requests.add();
   ++users_;
   return RequestPermit(*this);

@@ -142,6 +142,11 @@ class WorkerCluster {
   /// before carry no request that was admitted after.
   std::uint32_t transport() const { return transport_; }
   ClusterStats& stats() { return *stats_; }
+  /// How long an attempt took to its response head, or until it was given up.
+  void note_latency(Duration latency, TimePoint now) {
+    AdaptiveLimit& adaptive = shared_->adaptive();
+    if (adaptive.enabled()) adaptive.on_sample(latency, shared_->requests(), now);
+  }
   std::size_t idle() const { return pool_.size(); }
   /// Since when the oldest of them idles; TimePoint::max() without one.
   TimePoint oldest_idle() { return pool_.oldest(); }

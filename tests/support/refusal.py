@@ -38,6 +38,8 @@ REASONS = {
     "deadline_exceeded": (504, "http_response_timeout"),
     "memory_share_exceeded": (429, "http_request_denied"),
     "memory_budget_exceeded": (503, "http_request_denied"),
+    "overloaded": (503, "http_request_denied"),
+    "adaptive_concurrency_limited": (503, "connection_limit_reached"),
     "dns_failure": (503, "dns_error"),
     "connect_refused": (502, "connection_refused"),
     "connect_timeout": (504, "connection_timeout"),

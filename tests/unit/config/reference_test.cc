@@ -29,6 +29,7 @@ identity:
   class: [{header: x-tenant-class}]
   priority: [{header: x-priority}]
 tenants: {classes: {gold: {}}}
+client_deadline: {}
 limits:
   - name: per-tenant
     requests: {rate: 200/s}
@@ -45,7 +46,7 @@ listeners:
   edge: {address: 0.0.0.0:8080}
   edge-tls: {address: 0.0.0.0:8443, tls: {certificates: [{cert: edge.pem, key: edge.key}]}}
 clusters:
-  orders: {endpoints: [{address: 127.0.0.1:9001}]}
+  orders: {endpoints: [{address: 127.0.0.1:9001}], adaptive_concurrency: {}}
   orders-by-name:
     dns: {name: orders.internal, port: 80}
     tls: {client_cert: {cert: weir.pem, key: weir.key}}
