@@ -35,6 +35,9 @@ struct AdminConfig {
   // The TCP address that serves /metrics, /healthz and /readyz only; nullopt is `off`.
   std::optional<Address> metrics =
       Address{Address::Kind::kIp, {false, {127, 0, 0, 1}}, 9901, "", "127.0.0.1:9901"};
+  // Tenants and functions with series of their own in the metrics; 0: they are not counted.
+  std::uint32_t top_tenants = 50;
+  std::uint32_t top_functions = 50;
   SourceLocation location;
 };
 

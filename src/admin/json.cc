@@ -116,6 +116,21 @@ Json cluster(const ClusterTotals& c) {
           {"response_time", latency(c.response_time)}};
 }
 
+Json traffic(const std::vector<policy::TrafficTable::Line>& lines) {
+  Json json = Json::array();
+  for (const auto& line : lines) {
+    const auto& requests = line.counts.requests;
+    const uint64_t answered = line.counts.total() - requests[3];
+    json.push_back({{"name", line.name},
+                    {"ok", requests[0]},
+                    {"client_error", requests[1]},
+                    {"server_error", requests[2]},
+                    {"refused", requests[3]},
+                    {"mean_us", answered == 0 ? 0 : line.counts.latency_us / answered}});
+  }
+  return json;
+}
+
 Json process(const Totals& totals) {
   const ResourceTotals& r = totals.resources;
   Json json{
@@ -205,6 +220,8 @@ std::string stats_json(const Totals& totals) {
   for (const ListenerTotals& l : totals.listeners) json["listeners"].push_back(listener(l));
   json["clusters"] = Json::array();
   for (const ClusterTotals& c : totals.clusters) json["clusters"].push_back(cluster(c));
+  if (!totals.tenants.empty()) json["tenants"] = traffic(totals.tenants);
+  if (!totals.functions.empty()) json["functions"] = traffic(totals.functions);
   return text_of(json);
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every metric that weir exports, in the order of /metrics: the one list of names, types, labels
 // and help. A name is weir_<layer>_<noun>_<unit>, and counters end in _total. Label values come
-// from the config (listeners, clusters, endpoints) or from fixed sets (reasons, classes): never
-// from clients, so that the number of series is bounded by the config.
+// from the config (listeners, clusters, endpoints) or from fixed sets (reasons, classes); names
+// that clients may choose (tenants, functions) are the busiest few and `other`. So the number of
+// series is bounded by the config.
 #pragma once
 
 #include <array>
@@ -51,6 +52,10 @@ enum class Metric : uint8_t {
   kBreakerFunctions,
   kShedRequests,
   kShedShare,
+  kTenantRequests,
+  kTenantDuration,
+  kFunctionRequests,
+  kFunctionDuration,
   kListenerAccepted,
   kListenerRefused,
   kListenerConnections,
@@ -188,6 +193,14 @@ inline constexpr auto kMetrics = std::to_array<MetricInfo>({
      "Requests refused because weir could not keep up, by priority: 5 goes first, 0 never."},
     {Metric::kShedShare, "weir_load_shedding_share", MetricType::kGauge,
      "The share of requests that the latest worker means to refuse now, 0 to 1."},
+    {Metric::kTenantRequests, "weir_tenant_requests_total", MetricType::kCounter,
+     "Requests by tenant and outcome, since the tenant was first among admin.top_tenants."},
+    {Metric::kTenantDuration, "weir_tenant_request_duration_seconds", MetricType::kHistogram,
+     "From the first byte to the last of the answer, by tenant; without refused requests."},
+    {Metric::kFunctionRequests, "weir_function_requests_total", MetricType::kCounter,
+     "Requests by function and outcome, since it was first among admin.top_functions."},
+    {Metric::kFunctionDuration, "weir_function_request_duration_seconds", MetricType::kHistogram,
+     "From the first byte to the last of the answer, by function; without refused requests."},
     {Metric::kListenerAccepted, "weir_listener_connections_accepted_total", MetricType::kCounter,
      "Connections taken."},
     {Metric::kListenerRefused, "weir_listener_connections_refused_total", MetricType::kCounter,

@@ -162,6 +162,11 @@ Totals collect(const Process& process) {
   out.clusters = cluster_totals(process, *snapshot);
   out.failover_groups = process.failover_groups();
   out.identifies = snapshot->policies != nullptr;
+  if (out.identifies) {
+    const proxy::Policies& policies = *snapshot->policies;
+    if (policies.tenant_traffic) out.tenants = policies.tenant_traffic->read();
+    if (policies.function_traffic) out.functions = policies.function_traffic->read();
+  }
   if (out.identifies && snapshot->policies->limits) {
     out.limits = limit_totals(*snapshot->policies->limits);
   }

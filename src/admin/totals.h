@@ -20,6 +20,7 @@
 #include "base/memory_budget.h"
 #include "http/grpc.h"
 #include "net/tls_session.h"
+#include "policy/traffic.h"
 #include "proxy/stats.h"
 #include "upstream/cluster_manager.h"
 #include "upstream/failover_snapshot.h"
@@ -160,6 +161,8 @@ struct Totals {
   std::vector<LimitTotals> limits;
   std::vector<upstream::FailoverGroupSnapshot> failover_groups;
   std::vector<BreakerTotals> breakers;
+  std::vector<policy::TrafficTable::Line> tenants;    ///< The busiest, and `other`.
+  std::vector<policy::TrafficTable::Line> functions;  ///< The same.
   std::array<uint64_t, static_cast<size_t>(ErrorCode::kCount)> failures{};
   uint64_t spliced_bytes = 0;
   uint64_t idle_shed_downstream = 0;

@@ -13,6 +13,8 @@
 
 #include "policy/limit_set.h"
 #include "policy/places.h"
+#include "policy/traffic.h"
+#include "proxy/policies.h"
 #include "proxy/worker.h"
 
 namespace weir::app {
@@ -27,11 +29,16 @@ class LimitOffice final : public policy::PlaceOffice {
   void post(std::uint32_t worker, policy::PlaceLetter letter) override;
 
   policy::LimitRegistry& registry() { return registry_; }
+  /// Gives `policies` the state that `config` asks for: that of its limits, and the counts of
+  /// tenants and functions. What stays the same is the same as before.
+  void equip(const Config& config, proxy::Policies& policies);
 
  private:
   const std::vector<std::unique_ptr<proxy::Worker>>& workers_;
   const std::uint32_t count_;
   policy::LimitRegistry registry_;
+  std::shared_ptr<policy::Traffic> tenant_traffic_;
+  std::shared_ptr<policy::Traffic> function_traffic_;
 };
 
 }  // namespace weir::app

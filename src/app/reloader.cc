@@ -69,7 +69,7 @@ Reloader::Prepared Reloader::prepare(const Config& before) const {
   if (!out.compiled) return out;
   const Config& after = *out.compiled->config;
   if (out.compiled->policies) {
-    proxy::compile_limits(after, parts_.limits, *out.compiled->policies);
+    parts_.limits.equip(after, *out.compiled->policies);
   }
   out.changes = config::diff(before, after);
   if (same_sink(before.access_log, after.access_log)) return out;

@@ -14,6 +14,7 @@
 #include "admin/process.h"
 #include "app/compile.h"
 #include "app/config_thread.h"
+#include "app/limit_office.h"
 #include "app/log_thread.h"
 #include "app/publisher.h"
 #include "config/diff.h"
@@ -31,7 +32,7 @@ class Reloader {
     Publisher& publisher;
     LogThread& log_thread;
     std::shared_ptr<net::TlsTicketKeys> ticket_keys;
-    policy::LimitRegistry& limits;
+    LimitOffice& limits;
   };
   Reloader(Parts parts, std::string path) : parts_(std::move(parts)), path_(std::move(path)) {}
   Reloader(const Reloader&) = delete;

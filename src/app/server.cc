@@ -87,9 +87,8 @@ std::expected<void, std::string> Server::start(Compiled compiled) {
   if (!log_file) return std::unexpected(std::move(log_file.error()));
   log_thread_ = std::make_unique<LogThread>(count, std::move(*log_file));
   limits_ = std::make_unique<LimitOffice>(clock_, workers_, count);
-  policy::LimitRegistry& registry = limits_->registry();
-  if (compiled.policies) proxy::compile_limits(config, registry, *compiled.policies);
-  memory_ = std::make_unique<MemoryGuard>(loop_, workers_, count, registry.secret());
+  if (compiled.policies) limits_->equip(config, *compiled.policies);
+  memory_ = std::make_unique<MemoryGuard>(loop_, workers_, count, limits_->registry().secret());
   op_log(LogLevel::kInfo, "memory",
          {{"budget_bytes", memory_->apply(config.memory)},
           {"error_bound_bytes", memory_->budget().error_bound()}});
@@ -98,15 +97,15 @@ std::expected<void, std::string> Server::start(Compiled compiled) {
   for (uint32_t i = 0; i < count; ++i) {
     workers_.push_back(std::make_unique<proxy::Worker>(
         clock_, proxy::WorkerOptions{i, random_seed(), log_thread_->ring(i), limits_.get(),
-                                     registry.secret(), descriptors_.get(), &memory_->budget(),
-                                     &memory_->shares()}));
+                                     limits_->registry().secret(), descriptors_.get(),
+                                     &memory_->budget(), &memory_->shares()}));
     descriptors_->enlist(*workers_.back());
   }
   publisher_ = std::make_unique<Publisher>(
       Publisher::Parts{loop_, config_thread_, *listeners_, clusters_, failover_, *memory_, workers_,
                        breaker_watch_});
   reloader_ = std::make_unique<Reloader>(
-      Reloader::Parts{loop_, config_thread_, *publisher_, *log_thread_, ticket_keys_, registry},
+      Reloader::Parts{loop_, config_thread_, *publisher_, *log_thread_, ticket_keys_, *limits_},
       config_path_);
   if (auto done = publisher_->publish(std::move(compiled), [this] { on_adopted(); }); !done) {
     return done;

@@ -35,6 +35,8 @@ constexpr Rule removed(std::string_view pattern, std::string_view effect) {
 
 constexpr std::array kRules{
     restart("workers", "needs a restart: threads are started once"),
+    any("admin.top_tenants", "tenants are counted anew"),
+    any("admin.top_functions", "functions are counted anew"),
     restart("admin", "needs a restart: the admin sockets are opened once"),
     any("memory", "from the next request on; what is held stays"),
     any("access_log", "from the next line on"),

@@ -9,6 +9,7 @@ namespace weir::config {
 namespace {
 
 constexpr std::uint32_t kMaxWorkers = 1024;
+constexpr std::uint32_t kMaxTop = 1000;
 
 // 0 stands for `auto` in the struct.
 ScalarPtr<std::uint32_t> workers() {
@@ -136,6 +137,10 @@ CodecPtr<AdminConfig> admin_section() {
           "The unix socket that takes every verb, open to its owner only."),
       key("metrics", &S::metrics, or_word("off", address()),
           "The address that serves /metrics, /healthz and /readyz, and nothing else."),
+      key("top_tenants", &S::top_tenants, count<std::uint32_t>(0, kMaxTop),
+          "Tenants with series of their own, the busiest; the rest is `other`. 0 counts none."),
+      key("top_functions", &S::top_functions, count<std::uint32_t>(0, kMaxTop),
+          "The same for functions."),
   });
   return table;
 }

@@ -37,6 +37,7 @@ class TlsSession;
 }
 
 namespace weir::policy {
+enum class TrafficOutcome : uint8_t;
 struct LimitVerdict;
 }
 
@@ -262,6 +263,8 @@ class Exchange final : public base::ListLink<> {
   bool refuse_memory(MemoryRefusal why);
   bool may_hold_body(size_t bytes);
   void release_owner();
+  void count_traffic(int64_t total_us);
+  policy::TrafficOutcome traffic_outcome() const;
 
   std::optional<Next> fall_back(uint32_t target);
   std::string_view breaker_function() const;

@@ -156,6 +156,7 @@ void Exchange::record() {
   const int64_t total = micros_since_start(now);
   stats.duration.observe_us(static_cast<uint64_t>(total));
   if (grpc_ != nullptr) count_grpc();
+  if (owner_ != nullptr) count_traffic(total);
   if (failed_) worker_.mutable_stats().failures[static_cast<size_t>(error_.code)].add();
   if (prioritised()) worker_.mutable_stats().requests_by_priority[priority()].add();
   if (request_permit_) {

@@ -14,6 +14,7 @@
 #include "config/diagnostics.h"
 #include "policy/limit_set.h"
 #include "policy/tenants.h"
+#include "policy/traffic.h"
 #include "route/identity.h"
 
 namespace weir::proxy {
@@ -27,7 +28,10 @@ struct Policies {
   policy::Tenants tenants;
   Share unidentified_share;                        ///< Of the memory budget.
   std::shared_ptr<const policy::LimitSet> limits;  ///< Null: there are none.
-  bool reads_certificate = false;                  ///< A rule wants the client's certificate.
+  /// Who sends how much; null: it is not counted.
+  std::shared_ptr<policy::Traffic> tenant_traffic;
+  std::shared_ptr<policy::Traffic> function_traffic;
+  bool reads_certificate = false;  ///< A rule wants the client's certificate.
   /// What an edge listener takes away from peers that are not trusted, in lower case.
   std::vector<std::string> identity_headers;
 };
