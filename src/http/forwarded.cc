@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "http/forwarded.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
+#include <array>
 
 #include "http/chars.h"
 #include "http/header_id.h"
@@ -58,6 +61,24 @@ std::string_view append_forwarded_for(std::string_view existing, std::string_vie
   if (existing.empty()) return peer;
   if (peer.empty()) return existing;
   return arena.concat({existing, ", ", peer});
+}
+
+std::optional<IpAddress> parse_forwarded_address(std::string_view text) {
+  while (text.starts_with(' ') || text.starts_with('\t')) text.remove_prefix(1);
+  while (text.ends_with(' ') || text.ends_with('\t')) text.remove_suffix(1);
+  if (text.starts_with('[')) {
+    text = text.substr(1, std::min(text.find(']'), text.size()) - 1);
+  } else if (std::ranges::count(text, ':') == 1) {
+    text = text.substr(0, text.find(':'));
+  }
+  std::array<char, INET6_ADDRSTRLEN> copy{};  // inet_pton wants a terminator
+  if (text.size() >= copy.size()) return std::nullopt;
+  text.copy(copy.data(), text.size());
+  IpAddress out;
+  if (inet_pton(AF_INET, copy.data(), out.bytes.data()) == 1) return out;
+  out.is_v6 = true;
+  if (inet_pton(AF_INET6, copy.data(), out.bytes.data()) == 1) return out;
+  return std::nullopt;
 }
 
 std::string_view forwarded_element(const ForwardedFacts& facts, base::Arena& arena) {

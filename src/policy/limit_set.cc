@@ -87,6 +87,38 @@ std::string_view header_value(const HeaderList* headers, std::string_view name) 
   return {};
 }
 
+// Of all but addresses.
+std::string_view value_of(const LimitDimension& dimension, const LimitFacts& facts) {
+  switch (dimension.kind) {
+    case Kind::kTenant:
+      return facts.tenant;
+    case Kind::kFunction:
+      return facts.function;
+    case Kind::kRoute:
+      return facts.route;
+    case Kind::kListener:
+      return facts.listener;
+    case Kind::kHeader:
+      return header_value(facts.headers, dimension.header);
+    case Kind::kCell:
+      return facts.cell;
+    case Kind::kClientIp:
+      break;
+  }
+  return {};
+}
+
+std::string address_text(const IpAddress& address, std::uint32_t ipv6_prefix) {
+  IpAddress ip = address.unmapped();
+  const AddressText counted = count_as(ip, ipv6_prefix);
+  std::copy_n(counted.bytes.begin() + 1, counted.size - 1, ip.bytes.begin());
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  inet_ntop(ip.is_v6 ? AF_INET6 : AF_INET, ip.bytes.data(), text.data(), text.size());
+  std::string out = text.data();
+  if (ip.is_v6 && ipv6_prefix < 128) out += "/" + std::to_string(ipv6_prefix);
+  return out;
+}
+
 LimitRule rule_from(const LimitAmounts& amounts, const LimitRule& base) {
   LimitRule out = base;
   if (amounts.requests) out.requests = Rate(*amounts.requests);
@@ -231,31 +263,29 @@ bool Limit::matches_some(const LimitFacts& facts) const {
 LimitKey Limit::key_of(const LimitFacts& facts) const {
   KeyHasher hasher(secret_);
   for (const LimitDimension& dimension : key_) {
-    switch (dimension.kind) {
-      case Kind::kTenant:
-        hasher.add(facts.tenant);
-        break;
-      case Kind::kFunction:
-        hasher.add(facts.function);
-        break;
-      case Kind::kClientIp:
-        hasher.add(count_as(facts.client_ip, ipv6_prefix_).view());
-        break;
-      case Kind::kRoute:
-        hasher.add(facts.route);
-        break;
-      case Kind::kListener:
-        hasher.add(facts.listener);
-        break;
-      case Kind::kHeader:
-        hasher.add(header_value(facts.headers, dimension.header));
-        break;
-      case Kind::kCell:
-        hasher.add(facts.cell);
-        break;
+    if (dimension.kind == Kind::kClientIp) {
+      hasher.add(count_as(facts.client_ip, ipv6_prefix_).view());
+    } else {
+      hasher.add(value_of(dimension, facts));
     }
   }
   return hasher.finish();
+}
+
+Limit::Source Limit::source(const LimitKey& key, const LimitFacts& facts) const {
+  const auto index = static_cast<std::size_t>(&rule(key, facts) - rules_.data());
+  if (index == 0) return Source::kLimit;
+  return index <= class_rules_.size() ? Source::kClass : Source::kOverride;
+}
+
+std::string Limit::key_text(const LimitFacts& facts) const {
+  std::string out;
+  for (const LimitDimension& dimension : key_) {
+    out += (out.empty() ? "" : ",") + name_of(dimension) + "=";
+    out += dimension.kind == Kind::kClientIp ? address_text(facts.client_ip, ipv6_prefix_)
+                                             : std::string(value_of(dimension, facts));
+  }
+  return out;
 }
 
 const LimitRule& Limit::rule(const LimitKey& key, const LimitFacts& facts) const {
@@ -276,6 +306,9 @@ std::shared_ptr<const LimitSet> LimitSet::compile(const std::vector<LimitConfig>
   auto set = std::make_shared<LimitSet>();
   set->limits_.reserve(order.size());
   for (const LimitConfig* config : order) {
+    for (const LimitDimension& each : config->key) {
+      set->counts_addresses_ = set->counts_addresses_ || each.kind == Kind::kClientIp;
+    }
     set->limits_.emplace_back(*config, registry.state(*config), registry.secret());
   }
   return set;

@@ -107,6 +107,12 @@ class Limit {
   bool matches(const LimitFacts& facts) const { return matches_all_ || matches_some(facts); }
   LimitKey key(const LimitFacts& facts) const { return node_wide() ? node_key_ : key_of(facts); }
   const LimitRule& rule(const LimitKey& key, const LimitFacts& facts) const;
+  /// Where rule() finds the amounts.
+  enum class Source : std::uint8_t { kLimit, kClass, kOverride };
+  Source source(const LimitKey& key, const LimitFacts& facts) const;
+  /// What key() hashes, in words: "tenant=acme,client_ip=2001:db8::/64". Allocates: not for the
+  /// data path.
+  std::string key_text(const LimitFacts& facts) const;
 
  private:
   struct Override {
@@ -143,8 +149,11 @@ class LimitSet {
 
   /// In the order in which they are taken.
   std::span<const Limit> limits() const { return limits_; }
+  /// Whether any of them needs LimitFacts::client_ip.
+  bool counts_addresses() const { return counts_addresses_; }
 
  private:
+  bool counts_addresses_ = false;
   std::vector<Limit> limits_;
 };
 

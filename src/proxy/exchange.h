@@ -39,7 +39,7 @@ class TlsSession;
 namespace weir::policy {
 enum class TrafficOutcome : uint8_t;
 struct LimitVerdict;
-}
+}  // namespace weir::policy
 
 namespace weir::upstream {
 class FailoverGroup;
@@ -249,6 +249,7 @@ class Exchange final : public base::ListLink<> {
   void start_response(const ResponseHead& head, bool last);
 
   bool identify_owner();
+  IpAddress client_address() const;
   Next take_limits();
   void resume_admitted();
   void refuse(const policy::LimitVerdict& verdict);
@@ -262,6 +263,7 @@ class Exchange final : public base::ListLink<> {
   void leave_share();
   bool refuse_memory(MemoryRefusal why);
   bool may_hold_body(size_t bytes);
+  void charge_flow();
   void release_owner();
   void count_traffic(int64_t total_us);
   policy::TrafficOutcome traffic_outcome() const;

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <new>
 
+#include "http/forwarded.h"
 #include "http/header_id.h"
 #include "net/tls_session.h"
 #include "proxy/exchange.h"
@@ -120,6 +121,17 @@ void Exchange::keep_owner(std::shared_ptr<const Policies> policies) {
 
 // ---- Limits.
 
+// Who is counted as client_ip: behind trusted peers whom they name, else the peer.
+IpAddress Exchange::client_address() const {
+  const IpAddress peer = client_.peer->is_unix ? IpAddress{} : client_.peer->ip;
+  if (!trusted_peer_) return peer;
+  const auto& proxies = worker_.snapshot().config->trusted_proxies;
+  const auto named = http::forwarded_client(request_.headers, [&](const IpAddress& address) {
+    return std::ranges::any_of(proxies, [&](const Cidr& cidr) { return cidr.contains(address); });
+  });
+  return named.value_or(peer);
+}
+
 Exchange::Next Exchange::take_limits() {
   policy::WorkerLimits* const limits = worker_.limits();
   if (owner_->admitted || limits == nullptr || owner_->policies->limits == nullptr) {
@@ -132,7 +144,7 @@ Exchange::Next Exchange::take_limits() {
   facts.weight = owner_->weight;
   facts.route = route_->name();
   facts.listener = client_.listener->config().name;
-  if (!client_.peer->is_unix) facts.client_ip = client_.peer->ip;
+  if (owner_->policies->limits->counts_addresses()) facts.client_ip = client_address();
   facts.headers = &request_.headers;
   // What comes with the head; then the client is paused.
   const uint64_t body = request_.body.kind == BodyFraming::Kind::kNone ? 0 : Worker::kReadBuffer;

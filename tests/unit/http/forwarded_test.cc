@@ -106,5 +106,43 @@ TEST_F(ForwardedTest, ViaNamesTheVersionReceived) {
   EXPECT_EQ(via_value(Version::kHttp2), "2 weir");
 }
 
+// ---- The client behind proxies.
+
+std::string client_by(std::initializer_list<std::string_view> fields) {
+  Header storage[8];
+  HeaderList headers(storage, 8);
+  for (const std::string_view value : fields) {
+    headers.push({"x-forwarded-for", value, HeaderId::kXForwardedFor});
+  }
+  // 10.0.0.0/8 is ours.
+  const auto found = forwarded_client(
+      headers, [](const IpAddress& address) { return !address.is_v6 && address.bytes[0] == 10; });
+  if (!found) return "none";
+  return found->is_v6 ? "v6" : std::to_string(found->bytes[3]);
+}
+
+TEST(ForwardedClient, IsTheLastThatIsNoProxyOfOurs) {
+  EXPECT_EQ(client_by({}), "none");
+  EXPECT_EQ(client_by({"192.0.2.1"}), "1");
+  EXPECT_EQ(client_by({"192.0.2.1, 192.0.2.2"}), "2");
+  EXPECT_EQ(client_by({"192.0.2.1, 192.0.2.2, 10.0.0.3"}), "2");
+  EXPECT_EQ(client_by({"192.0.2.1", "192.0.2.2,10.0.0.3", "10.0.0.4"}), "2");
+  EXPECT_EQ(client_by({"10.0.0.5, 10.0.0.6"}), "5") << "all are ours: the first of them asked";
+}
+
+TEST(ForwardedClient, StopsAtWhatIsNoAddress) {
+  EXPECT_EQ(client_by({"192.0.2.1, unknown"}), "none");
+  EXPECT_EQ(client_by({"192.0.2.1, unknown, 10.0.0.3"}), "3");
+  EXPECT_EQ(client_by({"192.0.2.1, "}), "none");
+  EXPECT_EQ(client_by({std::string(100, '1')}), "none");
+}
+
+TEST(ForwardedClient, MayHaveAPort) {
+  EXPECT_EQ(client_by({"192.0.2.9:4711"}), "9");
+  EXPECT_EQ(client_by({"[2001:db8::1]:80"}), "v6");
+  EXPECT_EQ(client_by({"[2001:db8::1]"}), "v6");
+  EXPECT_EQ(client_by({"2001:db8::1"}), "v6");
+}
+
 }  // namespace
 }  // namespace weir::http
