@@ -25,6 +25,10 @@ using Cause = policy::LimitVerdict::Cause;
 // arena.
 constexpr uint64_t kHeldByHead = sizeof(Exchange) + 4096;
 
+// Bodies are charged in steps of at least this: a long one is felt while it flows, and the rate
+// tables are not touched for each read.
+constexpr uint64_t kChargeStep = 64 * 1024;
+
 ErrorCode code_of(const policy::LimitVerdict& verdict) {
   const bool node = verdict.status() == 503;
   if (verdict.cause == Cause::kRate) {
@@ -211,9 +215,18 @@ void Exchange::charge_cost(const HeaderList& response) {
   owner_->hold.charge_cost(response, worker_.loop().now());
 }
 
+void Exchange::charge_flow() {
+  const uint64_t flown = bytes_received_ + bytes_sent_;
+  if (!owner_->admitted || flown - owner_->charged_bytes < kChargeStep) return;
+  owner_->hold.charge_bytes(flown - owner_->charged_bytes, worker_.loop().now());
+  owner_->charged_bytes = flown;
+}
+
 // All that was held goes back here, whatever has ended the exchange.
 void Exchange::release_owner() {
-  owner_->hold.charge_bytes(bytes_received_ + bytes_sent_, worker_.loop().now());
+  // Who left the queue without a place has used nothing.
+  const uint64_t rest = bytes_received_ + bytes_sent_ - owner_->charged_bytes;
+  if (owner_->admitted) owner_->hold.charge_bytes(rest, worker_.loop().now());
   leave_share();
   owner_->~Owner();
   owner_ = nullptr;

@@ -236,6 +236,7 @@ void Exchange::on_downstream_drained() {
 
 void Exchange::flush() {
   if (finished() || step_ == Step::kReceiveHead) return;
+  if (owner_ != nullptr) charge_flow();
   if (UpstreamStream* stream = attempt_.stream()) {
     stream->flush();
     if (step_ == Step::kRelay && held_sent_ < held_.size() && !stream->congested()) send_held();

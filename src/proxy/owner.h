@@ -44,6 +44,7 @@ struct Owner final : policy::LimitObserver {
   policy::LimitHold hold;
   net::Timer wait_timer;
   policy::LimitVerdict refusal;  ///< limit is null: it was not refused.
+  uint64_t charged_bytes = 0;    ///< Of both bodies, so far.
   bool admitted = false;
 };
 
