@@ -60,6 +60,10 @@ enum class ErrorCode : uint8_t {
   kCircuitOpen,
   kMemoryShare,
   kMemoryBudget,
+  kQueueFull,
+  kQueueTimeout,
+  kNodeQueueFull,
+  kNodeQueueTimeout,
   kInternal,
   // The origin (upstream's fault).
   kDnsFailure,

@@ -31,8 +31,15 @@ constexpr uint64_t kChargeStep = 64 * 1024;
 
 ErrorCode code_of(const policy::LimitVerdict& verdict) {
   const bool node = verdict.status() == 503;
-  if (verdict.cause == Cause::kRate) {
-    return node ? ErrorCode::kNodeRateLimited : ErrorCode::kRateLimited;
+  switch (verdict.cause) {
+    case Cause::kRate:
+      return node ? ErrorCode::kNodeRateLimited : ErrorCode::kRateLimited;
+    case Cause::kQueueFull:
+      return node ? ErrorCode::kNodeQueueFull : ErrorCode::kQueueFull;
+    case Cause::kQueueDelay:
+      return node ? ErrorCode::kNodeQueueTimeout : ErrorCode::kQueueTimeout;
+    case Cause::kConcurrency:
+      break;
   }
   return node ? ErrorCode::kNodeConcurrencyLimited : ErrorCode::kConcurrencyLimited;
 }

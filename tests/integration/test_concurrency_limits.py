@@ -97,7 +97,7 @@ def test_concurrency_queue_is_bounded(lab):
     begin(lab, gateway)
     eventually(lambda: decisions(gateway, "waited") == 1, "the second waits")
     answer = begin(lab, gateway).read_response()
-    assert answer.status == 429 and b"limit places by tenant, " in answer.body
+    assert answer.status == 429 and b"queue_full: limit places by tenant, " in answer.body
     assert int(answer.headers.get("retry-after")) >= 1
 
 
@@ -106,7 +106,7 @@ def test_concurrency_queue_wait_ends(lab):
     begin(lab, gateway)
     origin.accept().expect()
     answer = begin(lab, gateway).read_response()
-    assert answer.status == 429 and b"waited in vain" in answer.body
+    assert answer.status == 429 and b"queue_timeout: limit places by tenant" in answer.body
     gateway.expect_metric(1, "weir_limit_decisions_total", limit="places", result="refused_wait")
 
 
