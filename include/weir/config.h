@@ -398,6 +398,7 @@ struct Config {
   ShutdownConfig shutdown;
   std::optional<IdentityConfig> identity;  // nullopt: requests belong to nobody in particular
   TenantsConfig tenants;
+  std::string tenants_file;  // read at load into tenants; YAML has one of the two
   LoadSheddingConfig load_shedding;
   std::optional<ClientDeadlineConfig> client_deadline;  // nullopt: clients are not asked
   std::vector<LimitConfig> limits;                      // in the order of the file, names unique

@@ -44,6 +44,7 @@ constexpr std::array kRules{
     any("shutdown", "at the next shutdown"),
     any("identity", "from the next request on"),
     any("tenants", "from the next request on"),
+    any("tenants_file", "from the next request on"),
     restart("limits.*.max_keys", "needs a restart: a table of buckets does not change its size"),
     any("limits.*.key", "counted anew: its buckets begin full, requests in flight keep places"),
     added("limits.*", "from the next request on; its buckets begin full"),

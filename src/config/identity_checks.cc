@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "config/keys.h"
+#include "config/limit_parts.h"
 #include "config/nearest.h"
 
 namespace weir::config {
@@ -101,25 +102,6 @@ void check_names(Reader& reader, NodeId match, std::string_view key, std::string
   }
 }
 
-void check_tenants(Reader& reader, NodeId id, const Config& config) {
-  const NodeId tenants = reader.find(id, "tenants");
-  if (tenants == Document::kNone) return;
-  const Names known = names_of(config.tenants.classes);
-  const Reader::Step step(reader, "tenants");
-  if (!has(known, config.tenants.default_class)) {
-    const Reader::Step inside(reader, "default_class");
-    report_unknown(reader, reader.find(tenants, "default_class"), "class",
-                   config.tenants.default_class, known);
-  }
-  const NodeId members = reader.find(tenants, "members");
-  const Reader::Step inside(reader, "members");
-  for (const TenantMember& member : config.tenants.members) {
-    if (has(known, member.class_name)) continue;
-    const Reader::Step at(reader, member.tenant);
-    report_unknown(reader, reader.find(members, member.tenant), "class", member.class_name, known);
-  }
-}
-
 struct Standing {
   const Config& config;
   Names classes;
@@ -144,6 +126,17 @@ void check_key(Reader& reader, NodeId at, const LimitConfig& limit, const Config
   missing(LimitDimension::Kind::kFunction, "function", [](const auto& i) { return i.function; });
 }
 
+// Where an override stands: its name, or the file that it comes from.
+NodeId place_of(Reader& reader, NodeId at, const LimitConfig& limit, const LimitOverride& each) {
+  if (!limit.overrides_file.empty()) return reader.find(at, "overrides_file");
+  const NodeId map = reader.find(at, "overrides");
+  for (NodeId name = reader.document().first_child(map); name != Document::kNone;
+       name = reader.document().next(reader.document().next(name))) {
+    if (split_values(reader.document().text(name)) == each.values) return name;
+  }
+  return map;
+}
+
 // Whom a closed directory does not list is counted as `unknown`, whatever he is called.
 void check_closed(Reader& reader, NodeId at, const LimitConfig& limit, const Config& config) {
   if (!counts_by(limit, LimitDimension::Kind::kTenant) || config.tenants.open) return;
@@ -165,9 +158,26 @@ void check_closed(Reader& reader, NodeId at, const LimitConfig& limit, const Con
     if (tenant == "unknown" || std::ranges::binary_search(members, tenant)) continue;
     const std::string_view where = limit.overrides_file.empty() ? "overrides" : "overrides_file";
     const Reader::Step step(reader, where);
-    return reader.error(reader.find(at, where),
+    return reader.error(place_of(reader, at, limit, each),
                         {"`" + tenant + "` can never match: it is not under tenants.members",
                          "list it there, or set tenants: {open: true}"});
+  }
+}
+
+// Names of routes and listeners that are in the key, and that nothing has.
+void check_override_names(Reader& reader, NodeId at, const LimitConfig& limit,
+                          const Standing& standing) {
+  const std::string_view where = limit.overrides_file.empty() ? "overrides" : "overrides_file";
+  const Reader::Step step(reader, where);
+  for (std::size_t i = 0; i < limit.key.size(); ++i) {
+    const bool route = limit.key[i].kind == LimitDimension::Kind::kRoute;
+    if (!route && limit.key[i].kind != LimitDimension::Kind::kListener) continue;
+    const Names& known = route ? standing.routes : standing.listeners;
+    for (const LimitOverride& each : limit.overrides) {
+      if (each.values.size() != limit.key.size() || has(known, each.values[i])) continue;
+      report_unknown(reader, place_of(reader, at, limit, each), route ? "route" : "listener",
+                     each.values[i], known);
+    }
   }
 }
 
@@ -180,10 +190,17 @@ void check_limit_names(Reader& reader, NodeId at, const LimitConfig& limit,
     check_names(reader, match, "listeners", "listener", standing.listeners);
     check_names(reader, match, "classes", "class", standing.classes);
   }
+  const NodeId classes = reader.find(at, "classes");
+  const Reader::Step step(reader, "classes");
   for (const ClassOverride& each : limit.classes) {
-    if (has(standing.classes, each.class_name)) continue;
-    const Reader::Step step(reader, "classes");
-    report_unknown(reader, reader.find(at, "classes"), "class", each.class_name, standing.classes);
+    const auto& taken = limit.match.classes;
+    if (!has(standing.classes, each.class_name)) {
+      report_unknown(reader, classes, "class", each.class_name, standing.classes);
+    } else if (!taken.empty() && std::ranges::find(taken, each.class_name) == taken.end()) {
+      reader.error(reader.find(classes, each.class_name),
+                   {"`" + each.class_name + "` can never match: it is not under match.classes",
+                    "add it there, or take it out here"});
+    }
   }
 }
 
@@ -207,6 +224,7 @@ void check_limits(Reader& reader, NodeId id, const Config& config) {
       check_key(reader, at, limit, config);
       check_closed(reader, at, limit, config);
       check_limit_names(reader, at, limit, standing);
+      check_override_names(reader, at, limit, standing);
     }
     at = reader.document().next(at);
   }
@@ -214,10 +232,37 @@ void check_limits(Reader& reader, NodeId id, const Config& config) {
 
 }  // namespace
 
+void check_tenants(Reader& reader, NodeId tenants, const TenantsConfig& config) {
+  const Names known = names_of(config.classes);
+  if (!has(known, config.default_class)) {
+    const Reader::Step inside(reader, "default_class");
+    report_unknown(reader, reader.find(tenants, "default_class"), "class", config.default_class,
+                   known);
+  }
+  const NodeId members = reader.find(tenants, "members");
+  const Reader::Step inside(reader, "members");
+  for (const TenantMember& member : config.members) {
+    if (has(known, member.class_name)) continue;
+    const Reader::Step at(reader, member.tenant);
+    report_unknown(reader, reader.find(members, member.tenant), "class", member.class_name, known);
+  }
+}
+
+void read_tenants_file(Reader& reader, NodeId id, Config& config) {
+  if (config.tenants_file.empty()) return;
+  const Reader::Step step(reader, "tenants_file");
+  const NodeId at = reader.find(id, "tenants_file");
+  if (reader.find(id, "tenants") != Document::kNone) {
+    return reader.error(at, {"tenants come from one place only", "keep tenants or tenants_file"});
+  }
+  read_file_of(reader, at, config.tenants_file, [&](Reader& inner) {
+    tenants_section()->read(inner, Document::kRoot, config.tenants);
+  });
+}
+
 void check_identity(Reader& reader, NodeId id, Config& config) {
   warn_untrusted(reader, id, config);
   check_priority(reader, id, config);
-  check_tenants(reader, id, config);
   check_limits(reader, id, config);
 }
 

@@ -280,16 +280,19 @@ class MembersCodec : public Codec<std::vector<TenantMember>> {
 
 CodecPtr<TenantsConfig> tenants_section() {
   using S = TenantsConfig;
-  static const auto table = section<S>({
-      key("classes", &S::classes, named_map(class_section(), parse_name),
-          "Kinds of tenants, by name."),
-      key("members", &S::members, std::make_shared<const MembersCodec>(), "Who is in which class."),
-      key("default_class", &S::default_class, word_or("null", name()),
-          "The class of whoever is not listed; null for one of weight 1."),
-      key("open", &S::open, boolean(),
-          "Whether names that are not listed count on their own; false counts them as one, "
-          "`unknown`."),
-  });
+  static const auto table = section<S>(
+      {
+          key("classes", &S::classes, named_map(class_section(), parse_name),
+              "Kinds of tenants, by name."),
+          key("members", &S::members, std::make_shared<const MembersCodec>(),
+              "Who is in which class."),
+          key("default_class", &S::default_class, word_or("null", name()),
+              "The class of whoever is not listed; null for one of weight 1."),
+          key("open", &S::open, boolean(),
+              "Whether names that are not listed count on their own; false counts them as one, "
+              "`unknown`."),
+      },
+      [](Reader& reader, NodeId id, S& tenants) { check_tenants(reader, id, tenants); });
   return table;
 }
 

@@ -23,6 +23,10 @@ CodecPtr<TenantsConfig> tenants_section();
 CodecPtr<LimitConfig> limit_section();
 // What identity, tenants and limits must make of each other.
 void check_identity(Reader& reader, NodeId id, Config& config);
+// Names within tenants; `tenants` is the node of its keys.
+void check_tenants(Reader& reader, NodeId tenants, const TenantsConfig& config);
+// config.tenants from config.tenants_file, if that is given.
+void read_tenants_file(Reader& reader, NodeId id, Config& config);
 
 CodecPtr<LoadSheddingConfig> load_shedding_section();
 CodecPtr<AdaptiveConcurrencyConfig> adaptive_concurrency_section();

@@ -61,17 +61,32 @@ CodecPtr<LimitMatch> match_keys() {
 
 void check_override_keys(Reader& reader, NodeId id, const LimitConfig& limit) {
   if (limit.overrides.empty()) return;
-  const NodeId at = reader.find(id, limit.overrides_file.empty() ? "overrides" : "overrides_file");
-  const Reader::Step step(reader, limit.overrides_file.empty() ? "overrides" : "overrides_file");
+  const std::string_view where = limit.overrides_file.empty() ? "overrides" : "overrides_file";
+  const NodeId at = reader.find(id, where);
+  const Reader::Step step(reader, where);
   if (limit.key.empty()) {
     return reader.error(at, {"a limit without `key` has one bucket, and so nothing to override",
                              "add key: [tenant], or take the overrides out"});
   }
-  for (const LimitOverride& each : limit.overrides) {
-    if (each.values.size() == limit.key.size()) continue;
-    return reader.error(at, {"`" + joined(each.values) + "` can never match: `key` has " +
-                                 std::to_string(limit.key.size()) + " parts",
-                             "write one value for each, with commas between: \"acme, resize\""});
+  if (limit.overrides_file.empty()) check_overrides(reader, at, limit);
+}
+
+// Costs that no response tells would never be counted, wherever they are given.
+void check_cost(Reader& reader, NodeId id, const LimitConfig& limit) {
+  if (reader.find(id, "cost_header") != Document::kNone) return;
+  const auto costs = [](const auto& each) { return each.amounts.cost.has_value(); };
+  const auto report = [&](NodeId at) {
+    reader.error(at, {"`cost` needs `cost_header`, the header of the response that says it",
+                      "add cost_header: x-cost"});
+  };
+  if (reader.find(id, "cost") != Document::kNone) return report(id);
+  for (const std::string_view key : {"classes", "overrides", "overrides_file"}) {
+    const bool found = key == "classes" ? std::ranges::any_of(limit.classes, costs)
+                                        : std::ranges::any_of(limit.overrides, costs);
+    const NodeId at = reader.find(id, key);
+    if (!found || at == Document::kNone) continue;
+    const Reader::Step step(reader, key);
+    return report(at);
   }
 }
 
@@ -89,10 +104,7 @@ void check_limit(Reader& reader, NodeId id, LimitConfig& limit) {
     reader.error(id, {"a limit that limits nothing",
                       "add requests: {rate: 200/s}, or concurrency: {max: 20}"});
   }
-  if (given("cost") && !given("cost_header")) {
-    reader.error(id, {"`cost` needs `cost_header`, the header of the response that says it",
-                      "add cost_header: x-cost"});
-  }
+  check_cost(reader, id, limit);
   check_override_keys(reader, id, limit);
 }
 
@@ -121,12 +133,14 @@ std::vector<KeyPtr<LimitKeys>> limit_rows() {
       row("name", &C::name, name(), "Its name in logs, metrics and answers; unique.",
           KeyUse::kRequired),
       row("key", &C::key, list_of(dimension(), Repeats::kRefused),
-          "What each bucket is for; none is one for the whole node."),
+          "What each bucket is for; none is the whole node, client_ip heeds trusted "
+          "X-Forwarded-For."),
       row("match", &C::match, match_keys(), "Which requests it counts."),
       key("requests", &S::requests, optional(rate_section(Unit::kCount)), "Requests over time.",
           kSome),
       key("bandwidth", &S::bandwidth, optional(rate_section(Unit::kBytes)),
-          "Bytes of both bodies over time, charged at the end of a request.", kSome),
+          "Bytes of both bodies over time, charged as they flow; past it requests are refused.",
+          kSome),
       key("cost", &S::cost, optional(rate_section(Unit::kCount)),
           "What the response's cost_header says, over time.", kSome),
       row("cost_header", &C::cost_header, header_name(), "Where a response tells its cost.", kSome),

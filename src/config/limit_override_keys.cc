@@ -7,19 +7,6 @@ namespace weir::config {
 
 namespace {
 
-std::vector<std::string> split(std::string_view text) {
-  std::vector<std::string> out;
-  for (;;) {
-    const std::size_t comma = text.find(',');
-    std::string_view part = text.substr(0, comma);
-    while (part.starts_with(' ')) part.remove_prefix(1);
-    while (part.ends_with(' ')) part.remove_suffix(1);
-    out.emplace_back(part);
-    if (comma == std::string_view::npos) return out;
-    text.remove_prefix(comma + 1);
-  }
-}
-
 // S: LimitOverride or ClassOverride; Name says how its key reads.
 template <class S, class ToName, class FromName>
 class AmountsMapCodec : public Codec<std::vector<S>> {
@@ -92,6 +79,19 @@ class AmountsMapCodec : public Codec<std::vector<S>> {
 
 }  // namespace
 
+std::vector<std::string> split_values(std::string_view text) {
+  std::vector<std::string> out;
+  for (;;) {
+    const std::size_t comma = text.find(',');
+    std::string_view part = text.substr(0, comma);
+    while (part.starts_with(' ')) part.remove_prefix(1);
+    while (part.ends_with(' ')) part.remove_suffix(1);
+    out.emplace_back(part);
+    if (comma == std::string_view::npos) return out;
+    text.remove_prefix(comma + 1);
+  }
+}
+
 std::string joined(const std::vector<std::string>& values) {
   std::string out;
   for (const std::string& value : values) out += (out.empty() ? "" : ", ") + value;
@@ -100,7 +100,9 @@ std::string joined(const std::vector<std::string>& values) {
 
 CodecPtr<std::vector<LimitOverride>> overrides_map() {
   const auto to = [](const LimitOverride& each) { return joined(each.values); };
-  const auto from = [](std::string_view text, LimitOverride& each) { each.values = split(text); };
+  const auto from = [](std::string_view text, LimitOverride& each) {
+    each.values = split_values(text);
+  };
   static const auto codec =
       std::make_shared<const AmountsMapCodec<LimitOverride, decltype(to), decltype(from)>>(to,
                                                                                            from);
@@ -116,24 +118,34 @@ CodecPtr<std::vector<ClassOverride>> classes_map() {
   return codec;
 }
 
+void check_overrides(Reader& reader, NodeId map, const LimitConfig& limit) {
+  const Document& document = reader.document();
+  if (document.kind(map) != NodeKind::kMap) return;
+  for (NodeId name = document.first_child(map); name != Document::kNone;
+       name = document.next(document.next(name))) {
+    const std::vector<std::string> values = split_values(document.text(name));
+    const auto never = [&](const std::string& why, const std::string& hint) {
+      reader.error(name, {"`" + joined(values) + "` can never match: " + why, hint});
+    };
+    if (values.size() != limit.key.size()) {
+      never("`key` has " + std::to_string(limit.key.size()) + " parts",
+            "write one value for each, with commas between: \"acme, resize\"");
+      continue;
+    }
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      if (limit.key[i].kind != LimitDimension::Kind::kClientIp || parse_ip(values[i])) continue;
+      never("`" + values[i] + "` is no address",
+            "write an address, such as 10.0.0.1 or 2001:db8::1");
+    }
+  }
+}
+
 void read_overrides_file(Reader& reader, NodeId id, LimitConfig& limit) {
   const Reader::Step step(reader, "overrides_file");
-  const ReadContext& context = reader.context();
-  auto content = context.read_file(limit.overrides_file);
-  if (!content) {
-    return reader.error(
-        reader.find(id, "overrides_file"),
-        {"cannot be read: " + content.error(), "relative paths start at the folder of this file"});
-  }
-  const std::uint32_t file =
-      context.diagnostics.add_source(limit.overrides_file, std::move(*content));
-  const auto document =
-      Document::parse(context.diagnostics.source_text(file), file, context.diagnostics);
-  if (!document) return;
-  Reader inner(*document, context);
-  const std::string path = reader.path();
-  const Reader::Step inside(inner, path);
-  overrides_map()->read(inner, Document::kRoot, limit.overrides);
+  read_file_of(reader, reader.find(id, "overrides_file"), limit.overrides_file, [&](Reader& inner) {
+    overrides_map()->read(inner, Document::kRoot, limit.overrides);
+    if (!limit.key.empty()) check_overrides(inner, Document::kRoot, limit);
+  });
 }
 
 }  // namespace weir::config

@@ -185,7 +185,11 @@ CodecPtr<Config> config_section() {
           key("shutdown", &S::shutdown, shutdown_section(), "How weir ends."),
           key("identity", &S::identity, optional(identity_section()),
               "Who a request belongs to; left out, nobody is asked.", KeyUse::kAlternative),
-          key("tenants", &S::tenants, tenants_section(), "Who is known, and in which class."),
+          key("tenants", &S::tenants, tenants_section(), "Who is known, and in which class.",
+              KeyUse::kOptional, [](const S& config) { return !config.tenants_file.empty(); }),
+          key("tenants_file", &S::tenants_file, nonempty_text(),
+              "A YAML file with the keys of tenants, instead of them, read at every load.",
+              KeyUse::kAlternative),
           key("limits", &S::limits,
               section_list<LimitConfig>(
                   limit_section(), [](const auto& l) -> std::string_view { return l.name; },
@@ -211,6 +215,7 @@ CodecPtr<Config> config_section() {
       },
       [](Reader& reader, NodeId id, Config& config) {
         check_proxy_protocol(reader, id, config);
+        read_tenants_file(reader, id, config);
         check_identity(reader, id, config);
       });
   return table;

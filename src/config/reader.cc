@@ -154,4 +154,22 @@ NodeId Reader::find(NodeId map, std::string_view key) const {
   return Document::kNone;
 }
 
+void read_file_of(Reader& reader, NodeId at, const std::string& file,
+                  const std::function<void(Reader&)>& read) {
+  const ReadContext& context = reader.context();
+  auto content = context.read_file(file);
+  if (!content) {
+    return reader.error(at, {"cannot be read: " + content.error(),
+                             "relative paths start at the folder of this file"});
+  }
+  const std::uint32_t source = context.diagnostics.add_source(file, std::move(*content));
+  const auto document =
+      Document::parse(context.diagnostics.source_text(source), source, context.diagnostics);
+  if (!document) return;
+  Reader inner(*document, context);
+  const std::string path = reader.path();
+  const Reader::Step inside(inner, path);
+  read(inner);
+}
+
 }  // namespace weir::config

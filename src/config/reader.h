@@ -81,6 +81,11 @@ class Reader {
   std::vector<Part> path_;
 };
 
+// Has `read` read another file that the configuration names at `at`; what it finds names that file,
+// under the path of now.
+void read_file_of(Reader& reader, NodeId at, const std::string& file,
+                  const std::function<void(Reader&)>& read);
+
 // `text` in quotes, cut to what a line can hold.
 std::string quoted(std::string_view text);
 
