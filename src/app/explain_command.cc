@@ -10,6 +10,7 @@
 #include "app/commands.h"
 #include "app/compile.h"
 #include "app/exit_code.h"
+#include "app/explain_owner.h"
 #include "base/arena.h"
 #include "http/head.h"
 #include "route/explain.h"
@@ -104,8 +105,10 @@ void print_as_sent(const route::Route& route, const RequestHead& head, base::Are
   std::printf("sent as: %s\n", line.c_str());
 }
 
-int explain_request(const Options& options, const Compiled& compiled) {
+int explain_request(const Options& options, Compiled& compiled) {
   const route::Table& table = *compiled.routes;
+  const std::optional<Sender> sender = find_sender(options, *compiled.config);
+  if (!sender) return kExitUsage;
   base::Account account;
   base::BlockPool blocks(kBlock, 1);
   base::Arena arena(blocks, account);
@@ -129,13 +132,14 @@ int explain_request(const Options& options, const Compiled& compiled) {
   std::printf("target: %s\n", describe(*explanation.route).c_str());
   print_groups(*compiled.config, explanation.route->target());
   print_as_sent(*explanation.route, head, arena);
+  print_owner(compiled, *sender, head, *explanation.route);
   return kExitOk;
 }
 
 }  // namespace
 
 int run_explain(const Options& options) {
-  const CompileResult compiled = compile_file(options.config, nullptr);
+  CompileResult compiled = compile_file(options.config, nullptr);
   if (!compiled) {
     std::fputs(config::render(compiled.error(), config::ReportFormat::kText).c_str(), stderr);
     return kExitConfig;

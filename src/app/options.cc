@@ -79,6 +79,10 @@ class Parser {
     explain->add_option("url", options_.url, "http://host/path?query");
     explain->add_option("-H,--header", options_.headers, "'name: value', as often as needed")
         ->allow_extra_args(false);
+    explain->add_option("--from", options_.from,
+                        "The address of the peer; left out, a stranger whom nobody trusts");
+    explain->add_option("--listener", options_.listener,
+                        "The listener that it comes to; left out, the first");
     explain->add_flag("--order", options_.order, "Print the order in which routes are tried");
     explain->callback([this] {
       options_.command = Command::kExplain;

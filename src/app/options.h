@@ -36,6 +36,8 @@ struct Options {
   std::string url;                   ///< explain
   std::vector<std::string> headers;  ///< explain: "name: value"
   bool order = false;                ///< explain: print the computed order
+  std::string from;                  ///< explain: the peer's address; empty: a stranger
+  std::string listener;              ///< explain: empty: the first
 
   std::string admin = "unix:/run/weir/admin.sock";  ///< reload, status, drain, top
   uint32_t interval_ms = 1000;                      ///< top

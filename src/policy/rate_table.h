@@ -32,6 +32,9 @@ class Rate {
   /// Nanoseconds that a whole burst takes.
   std::uint64_t tolerance() const { return tolerance_; }
   std::uint64_t burst() const { return burst_; }
+  std::uint64_t amount() const { return amount_; }
+  /// Nanoseconds that `amount` is for.
+  std::uint64_t window() const { return window_; }
   /// Of `nanoseconds`, rounded down.
   std::uint64_t tokens(std::uint64_t nanoseconds) const;
 

@@ -87,18 +87,22 @@ Result<Identity> IdentityRules::identify(const IdentityFacts& facts) const {
 
 Result<std::string_view> IdentityRules::first_of(const Rules& rules, const IdentityFacts& facts) {
   for (const Rule& rule : rules) {
-    const auto value = value_of(rule, facts);
-    if (!value) return value;
-    if (value->empty()) continue;
-    if (value->size() > kMaxBytes) {
-      return fail(fault_of(rule.kind), "an identity is longer than 256 bytes");
-    }
-    if (std::ranges::any_of(*value, is_control)) {
-      return fail(fault_of(rule.kind), "an identity holds control bytes");
-    }
-    return value;
+    const auto value = checked(rule, facts);
+    if (!value || !value->empty()) return value;
   }
   return std::string_view{};
+}
+
+Result<std::string_view> IdentityRules::checked(const Rule& rule, const IdentityFacts& facts) {
+  const auto value = value_of(rule, facts);
+  if (!value) return value;
+  if (value->size() > kMaxBytes) {
+    return fail(fault_of(rule.kind), "an identity is longer than 256 bytes");
+  }
+  if (std::ranges::any_of(*value, is_control)) {
+    return fail(fault_of(rule.kind), "an identity holds control bytes");
+  }
+  return value;
 }
 
 Result<std::string_view> IdentityRules::value_of(const Rule& rule, const IdentityFacts& facts) {

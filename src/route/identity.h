@@ -41,6 +41,14 @@ struct Identity {
   std::optional<std::uint8_t> priority;  ///< 0 to 5.
 };
 
+/// What one rule said of a request, in words.
+struct IdentityTrial {
+  std::string_view part;  ///< "tenant", "function", "class", "priority".
+  std::string rule;       ///< "header x-tenant-id"
+  std::string outcome;
+  bool wins = false;
+};
+
 class IdentityRules {
  public:
   static constexpr std::size_t kMaxBytes = 256;
@@ -51,6 +59,8 @@ class IdentityRules {
 
   /// Errors: kBadHeader, kBadTarget, kBadHost by where the value came from.
   Result<Identity> identify(const IdentityFacts& facts) const;
+  /// The same walk in words, for `weir explain`: each rule up to the one that decides.
+  std::vector<IdentityTrial> explain(const IdentityFacts& facts) const;
 
  private:
   struct Rule {
@@ -64,6 +74,9 @@ class IdentityRules {
   static bool compile_rules(const std::vector<IdentityRule>& config, std::string_view key,
                             config::Diagnostics& diagnostics, Rules& out);
   static Result<std::string_view> first_of(const Rules& rules, const IdentityFacts& facts);
+  static void explain_rules(const Rules& rules, std::string_view part, const IdentityFacts& facts,
+                            std::vector<IdentityTrial>& out);
+  static Result<std::string_view> checked(const Rule& rule, const IdentityFacts& facts);
   static Result<std::string_view> value_of(const Rule& rule, const IdentityFacts& facts);
   static Result<std::string_view> header_of(const Rule& rule, const HeaderList& headers);
 

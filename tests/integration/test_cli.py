@@ -237,3 +237,71 @@ def test_help_names_the_commands():
 def test_wrong_command_line_is_2(arguments):
     code, _, err = run_cli(*arguments)
     assert code == 2 and err
+
+
+# ---- explain: whose request it is.
+OWNED = """\
+trusted_proxies: [10.0.0.0/8]
+identity:
+  tenant: [{header: x-tenant}, {value: anonymous}]
+  function: [{path_regex: '^/f/([^/]+)'}]
+tenants: {classes: {gold: {weight: 4}}, members: {acme: gold}}
+limits:
+  - name: per-tenant
+    key: [tenant]
+    requests: {rate: 200/s, burst: 400}
+    classes: {gold: {requests: {rate: 1000/s}}}
+    overrides: {unknown: {requests: {rate: 5/m}}}
+  - {name: node, concurrency: {max: 64, queue: {max_requests: 8, max_wait: 500ms}}}
+  - {name: per-address, key: [client_ip], requests: {rate: 50/s}, dry_run: true}
+  - {name: elsewhere, match: {routes: [api]}, requests: {rate: 1/s}}
+""" + GOOD
+
+
+def owner_of(file, *arguments):
+    code, out, err = run_cli("explain", "-c", file(OWNED), "GET", "http://other.test/f/resize",
+                             "-H", "X-Tenant: acme", *arguments)
+    assert code == 0, err
+    return out
+
+
+def test_explain_says_whose_request_it_is_and_by_which_rule(file):
+    text = owner_of(file, "--from", "10.1.2.3", "-H", "X-Forwarded-For: 2001:db8::1:2")
+    assert "tenant: acme\n  header x-tenant says acme (wins)\n" in text
+    assert "function: resize\n  path_regex ^/f/([^/]+) says resize (wins)\n" in text
+    assert "class: gold, weight 4\n  tenants: he is listed\n" in text
+    assert "priority: 3, by its route\n" in text
+    assert "not passed on" not in text
+
+
+def test_explain_lists_limits_in_their_order_with_amounts_and_why(file):
+    text = owner_of(file, "--from", "10.1.2.3", "-H", "X-Forwarded-For: 2001:db8::1:2")
+    limits = text[text.index("limits,"):]
+    assert limits == """\
+limits, in the order in which they are checked:
+  1. per-tenant, bucket tenant=acme, amounts by its class
+     requests 1000/s, burst 1000
+  2. per-address, bucket client_ip=2001:db8::/64, amounts as for everybody, dry_run: refuses nobody
+     requests 50/s, burst 50
+  3. node, bucket of the whole node, amounts as for everybody
+     concurrency 64 at once, 8 may wait for 500ms
+  not by their match: elsewhere
+"""
+
+
+def test_explain_of_a_stranger_says_what_is_not_believed(file):
+    text = owner_of(file, "--from", "192.0.2.1")
+    assert ("tenant: anonymous, counted as unknown\n"
+            "  header x-tenant is not believed: the peer is not in trusted_proxies\n"
+            "  value anonymous says anonymous (wins)\n") in text
+    assert "class: none, weight 1\n  tenants: he is not listed\n" in text
+    assert "not passed on: x-tenant, because the peer is not in trusted_proxies" in text
+    assert "bucket tenant=unknown, amounts by an override\n     requests 5/m, burst 1\n" in text
+    assert "bucket client_ip=192.0.2.1" in text
+
+
+def test_explain_refuses_what_it_does_not_know(file):
+    for arguments in (["--from", "nowhere"], ["--listener", "nothing"]):
+        code, _, err = run_cli("explain", "-c", file(OWNED), "GET", "http://other.test/",
+                               *arguments)
+        assert code == 2 and arguments[1] in err
