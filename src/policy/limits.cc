@@ -271,17 +271,20 @@ void LimitHold::on_place(PlacePermit permit) {
   if (verdict.outcome != Outcome::kWait) observer_.on_limits(verdict);
 }
 
-void LimitHold::on_dropped() { observer_.on_limits(refuse_wait()); }
+void LimitHold::on_dropped(DropCause cause) {
+  observer_.on_limits(
+      refuse_wait(cause == DropCause::kFull ? Cause::kQueueFull : Cause::kQueueDelay));
+}
 
 LimitVerdict LimitHold::expire() {
   CHECK(waiting());
-  return refuse_wait();
+  return refuse_wait(Cause::kQueueDelay);
 }
 
-LimitVerdict LimitHold::refuse_wait() {
+LimitVerdict LimitHold::refuse_wait(Cause cause) {
   const Entry& entry = entries_[next_];
   worker_->stats(*entry.limit).refused_wait.add();
-  const LimitVerdict verdict = refused_place(*entry.limit, *entry.rule, Cause::kQueueDelay);
+  const LimitVerdict verdict = refused_place(*entry.limit, *entry.rule, cause);
   give_back();
   return verdict;
 }

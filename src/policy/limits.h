@@ -100,8 +100,8 @@ class LimitHold final : private PlaceWaiter {
   };
 
   void on_place(PlacePermit permit) override;
-  void on_dropped() override;
-  LimitVerdict refuse_wait();
+  void on_dropped(DropCause cause) override;
+  LimitVerdict refuse_wait(LimitVerdict::Cause cause);
   void give_back();
   /// False: refused, as `verdict` says, and all given back.
   bool peek_rates(Entry& entry, TimePoint now, LimitVerdict& verdict);

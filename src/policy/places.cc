@@ -11,7 +11,7 @@ using Kind = PlaceLetter::Kind;
 
 void Places::release(const LimitKey& key, bool overflow, std::uint32_t max) {
   if (!table_.release(key, overflow, max)) return;
-  office_.post(owner(key), {Kind::kPlace, shared_from_this(), key, {}, {}, {}});
+  office_.post(owner(key), {Kind::kPlace, shared_from_this(), key, {}, {}, {}, DropCause::kDelay});
 }
 
 PlaceDesk::~PlaceDesk() { CHECK(waiting_ == 0); }
@@ -34,7 +34,7 @@ PlaceAnswer PlaceDesk::ask(Places& places, const PlaceAsk& ask, PlaceWaiter& wai
   waiter.id_ = seat(waiter);
   const QueuedRequest request{waiter.id_, ask.tenant, ask.weight, ask.bytes, now, waiter.deadline_};
   send_to_owner({Kind::kEnqueue, waiter.places_, ask.key, request, ask.bounds,
-                 QueueDelay::from(ask.max_wait)},
+                 QueueDelay::from(ask.max_wait), DropCause::kDelay},
                 now);
   return {Take::kQueued, {}};
 }
@@ -88,7 +88,7 @@ PlaceWaiter* PlaceDesk::unseat(const WaiterId& id) {
 }
 
 void PlaceDesk::cancel(PlaceWaiter& waiter) {
-  PlaceLetter letter{Kind::kCancel, waiter.places_, waiter.key_, {}, {}, {}};
+  PlaceLetter letter{Kind::kCancel, waiter.places_, waiter.key_, {}, {}, {}, DropCause::kDelay};
   letter.request.id = waiter.id_;
   unseat(waiter.id_);
   // A cancelled wait looks at no clock.
@@ -101,7 +101,7 @@ void PlaceDesk::on_grant(PlaceLetter& letter) {
 }
 
 void PlaceDesk::on_drop(const PlaceLetter& letter) {
-  if (PlaceWaiter* const waiter = unseat(letter.request.id)) waiter->on_dropped();
+  if (PlaceWaiter* const waiter = unseat(letter.request.id)) waiter->on_dropped(letter.cause);
 }
 
 // ---- The owner's side.
@@ -111,7 +111,7 @@ void PlaceDesk::on_enqueue(PlaceLetter& letter, TimePoint now) {
       queues_.try_emplace({letter.places.get(), letter.key}, letter.places, letter.delay).first;
   queue->second.max = letter.bounds.max;
   if (const auto out = queue->second.waiting.push(letter.request, letter.bounds.max_waiting)) {
-    send_away(queue, *out);
+    send_away(queue, *out, DropCause::kFull);
   }
   // A place may have come free since the request was counted as waiting.
   while (!queue->second.waiting.empty() &&
@@ -141,20 +141,20 @@ void PlaceDesk::on_place(const PlaceLetter& letter, TimePoint now) {
 bool PlaceDesk::serve_next(Queues::iterator queue, TimePoint now) {
   auto& [of, state] = *queue;
   const auto next = state.waiting.pop(now, dropped_);
-  for (const QueuedRequest& request : dropped_) send_away(queue, request);
+  for (const QueuedRequest& request : dropped_) send_away(queue, request, DropCause::kDelay);
   dropped_.clear();
   if (!next) return false;
   state.places->table().forget_waiting(of.key, next->bytes);
-  PlaceLetter grant{Kind::kGrant, state.places, of.key, *next, {}, {}};
+  PlaceLetter grant{Kind::kGrant, state.places, of.key, *next, {}, {}, DropCause::kDelay};
   grant.bounds.max = state.max;
   office_.post(next->id.worker, std::move(grant));
   return true;
 }
 
-void PlaceDesk::send_away(Queues::iterator queue, const QueuedRequest& request) {
+void PlaceDesk::send_away(Queues::iterator queue, const QueuedRequest& request, DropCause cause) {
   const auto& [of, state] = *queue;
   state.places->table().forget_waiting(of.key, request.bytes);
-  office_.post(request.id.worker, {Kind::kDrop, state.places, of.key, request, {}, {}});
+  office_.post(request.id.worker, {Kind::kDrop, state.places, of.key, request, {}, {}, cause});
 }
 
 void PlaceDesk::erase_if_empty(Queues::iterator queue) {

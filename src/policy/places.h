@@ -36,6 +36,9 @@ class PlaceDesk;
 class PlaceWaiter;
 
 /// What desks tell each other.
+/// Why who waited gets no place: others took the room to wait, or it took too long.
+enum class DropCause : std::uint8_t { kFull, kDelay };
+
 struct PlaceLetter {
   enum class Kind : std::uint8_t {
     kEnqueue,  ///< To the owner: `request` waits.
@@ -50,6 +53,7 @@ struct PlaceLetter {
   QueuedRequest request;
   PlaceBounds bounds;
   QueueDelay delay;
+  DropCause cause = DropCause::kDelay;  ///< Of a drop.
 };
 
 /// How letters travel. Each arrives at PlaceDesk::deliver() of its worker, on that worker's thread,
@@ -176,7 +180,7 @@ class PlaceDesk {
   void on_cancel(const PlaceLetter& letter);
   void on_place(const PlaceLetter& letter, TimePoint now);
   bool serve_next(Queues::iterator queue, TimePoint now);
-  void send_away(Queues::iterator queue, const QueuedRequest& request);
+  void send_away(Queues::iterator queue, const QueuedRequest& request, DropCause cause);
   void erase_if_empty(Queues::iterator queue);
   void on_grant(PlaceLetter& letter);
   void on_drop(const PlaceLetter& letter);
@@ -210,7 +214,7 @@ class PlaceWaiter {
   // One of these comes, once, from the loop.
   virtual void on_place(PlacePermit permit) = 0;
   /// It waited too long for what others still have to wait, or must make room for them.
-  virtual void on_dropped() = 0;
+  virtual void on_dropped(DropCause cause) = 0;
 
  private:
   friend class PlaceDesk;

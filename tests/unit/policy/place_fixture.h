@@ -54,7 +54,7 @@ class FakeOffice final : public PlaceOffice {
 class FakeRequest final : public PlaceWaiter {
  public:
   void on_place(PlacePermit permit) override { permit_ = std::move(permit); }
-  void on_dropped() override { dropped_ = true; }
+  void on_dropped(DropCause) override { dropped_ = true; }
 
   Take ask(PlaceDesk& desk, Places& places, const PlaceAsk& ask, TimePoint now) {
     PlaceAnswer answer = desk.ask(places, ask, *this, now);

@@ -74,7 +74,7 @@ class Request final : public PlaceWaiter {
     }
     ++shared_.served;
   }
-  void on_dropped() override { ADD_FAILURE() << "nobody waits too long here"; }
+  void on_dropped(DropCause) override { ADD_FAILURE() << "nobody waits too long here"; }
   void leave() {
     if (!permit_) return;
     --shared_.inside;
