@@ -34,6 +34,7 @@ std::optional<HopReason> hop_reason(ErrorCode code) {
       return HopReason::kNoEndpoint;
     case ErrorCode::kClusterPendingFull:
     case ErrorCode::kClusterRequestsFull:
+    case ErrorCode::kAdaptiveConcurrencyLimited:
     case ErrorCode::kClusterConnectionsFull:
       return HopReason::kFull;
     case ErrorCode::kConnectRefused:

@@ -149,7 +149,9 @@ bool FailoverGroup::enter(const FailoverSeat& seat, Trust trust, Search& search)
   const Result<void> admitted = search.admitter.admit(seat);
   if (!admitted) {
     search.last = admitted.error();
-    search.full = search.full || admitted.error().code == ErrorCode::kClusterRequestsFull;
+    const ErrorCode code = admitted.error().code;
+    search.full = search.full || code == ErrorCode::kClusterRequestsFull ||
+                  code == ErrorCode::kAdaptiveConcurrencyLimited;
     return false;
   }
   search.found = &seat;
