@@ -32,8 +32,8 @@ CodecPtr<MemoryConfig> memory_section() {
   using S = MemoryConfig;
   static const auto table = section<S>({
       key("budget", &S::budget, budget(),
-          "Bytes that all requests together may hold; auto is 60 % of the cgroup's limit or of the "
-          "machine's memory."),
+          "Bytes that all requests together may hold; auto: 60 % of the cgroup's or machine's "
+          "memory."),
       key("unidentified_share", &S::unidentified_share, share(),
           "How much of it requests may hold whose tenant is not known."),
   });
