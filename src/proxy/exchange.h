@@ -415,7 +415,4 @@ class Exchange final : public base::ListLink<> {
   char ip_text_[46];
 };
 
-/// An answer that another weir gave itself (RFC 9209): its own word, and no origin's.
-bool refused_by_weir(const HeaderList& headers);
-
 }  // namespace weir::proxy

@@ -127,7 +127,7 @@ void Exchange::tell_breaker(CallOutcome outcome) {
 }
 
 void Exchange::tell_breaker(const ResponseHead& head) {
-  if (refused_by_weir(head.headers)) return;
+  if (refused_by_weir(head)) return;
   if (status_fails(head.status)) return tell_breaker(CallOutcome::kFailure);
   // A gRPC call says at its end how it went.
   if (grpc_ != nullptr && head.status == 200 &&

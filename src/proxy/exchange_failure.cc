@@ -4,6 +4,7 @@
 #include "http/header_id.h"
 #include "proxy/exchange.h"
 #include "proxy/owner.h"
+#include "proxy/response_head.h"
 #include "proxy/worker.h"
 #include "proxy/worker_listener.h"
 #include "upstream/retry_policy.h"
@@ -128,7 +129,7 @@ bool Exchange::retry_answer(const ResponseHead& head) {
   if (verdict == upstream::RetryVerdict::kNo) return false;
   outcome_ = number_text(head.status);
   // Who says when to come back, or is a weir that has done what can be done, is not asked again.
-  const bool stays = !asks_to_wait(head.headers) && !refused_by_weir(head.headers);
+  const bool stays = !asks_to_wait(head.headers) && !refused_by_weir(head);
   if (!could_repeat(stays)) return false;
   return keep_answer(head, verdict, stays) || repeat_for_answer(verdict, stays);
 }

@@ -13,6 +13,7 @@
 #include "proxy/exchange.h"
 #include "proxy/hops.h"
 #include "proxy/request_head.h"
+#include "proxy/response_head.h"
 #include "proxy/snapshot.h"
 #include "proxy/worker.h"
 #include "upstream/retry_policy.h"
@@ -148,7 +149,7 @@ bool Exchange::retry_in_group(const Error& error) {
 }
 
 void Exchange::note_answer(const ResponseHead& head) {
-  const bool failed = head.status >= 502 && head.status <= 504 && !refused_by_weir(head.headers);
+  const bool failed = head.status >= 502 && head.status <= 504 && !refused_by_weir(head);
   if (failed) {
     hops_->permit->failed(worker_.loop().now());
   } else {
@@ -247,14 +248,6 @@ std::string_view trail_text(Exchange& exchange) {
     add(each.outcome);
   }
   return {text, static_cast<size_t>(end - text)};
-}
-
-bool refused_by_weir(const HeaderList& headers) {
-  for (const Header& header : headers) {
-    if (header.id != HeaderId::kProxyStatus) continue;
-    if (header.value.find("weir; error=") != std::string_view::npos) return true;
-  }
-  return false;
 }
 
 }  // namespace weir::proxy

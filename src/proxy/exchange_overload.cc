@@ -58,7 +58,8 @@ bool Exchange::shed() {
 
 // Only what the origin alone has to answer for: not the time that the client takes to send.
 void Exchange::note_latency() {
-  if (!request_end_sent_) return;
+  // The clock is read for who has such a limit only.
+  if (!request_end_sent_ || !cluster().shared().adaptive().enabled()) return;
   const TimePoint now = worker_.loop().clock().now();
   cluster().note_latency(now - std::max(attempt_.connected_at(), sent_at_), now);
 }

@@ -72,9 +72,13 @@ ResponseHead local_head(uint16_t status, size_t extra, Exchange& exchange) {
   return head;
 }
 
-bool refused_by_weir(const HeaderList& headers) {
-  const Header* status = headers.find(HeaderId::kProxyStatus);
-  return status != nullptr && status->value.starts_with("weir; error=");
+bool refused_by_weir(const ResponseHead& head) {
+  if (head.status != 429 && head.status != 503) return false;
+  for (const Header& header : head.headers) {
+    if (header.id != HeaderId::kProxyStatus) continue;
+    if (header.value.find("weir; error=") != std::string_view::npos) return true;
+  }
+  return false;
 }
 
 std::string_view proxy_status(const Error& error, Exchange& exchange) {

@@ -18,9 +18,9 @@ void make_client_response(ResponseHead& head, Exchange& exchange);
 /// A head of weir's own with room for `extra` more headers: Date and request id are in it.
 ResponseHead local_head(uint16_t status, size_t extra, Exchange& exchange);
 
-/// Another weir made this answer by itself (its Proxy-Status says so): the origin behind it had no
-/// part in it.
-bool refused_by_weir(const HeaderList& headers);
+/// Another weir has refused this by itself (429 or 503, and its Proxy-Status says so): the origin
+/// behind it had no part in it. What it says of a failure of that origin, 502 or 504, is none.
+bool refused_by_weir(const ResponseHead& head);
 /// The value of Proxy-Status for an answer that weir makes (RFC 9209).
 std::string_view proxy_status(const Error& error, Exchange& exchange);
 
