@@ -9,6 +9,7 @@
 #include <weir/breaker_config.h>
 #include <weir/direct_config.h>
 #include <weir/failover_config.h>
+#include <weir/health_config.h>
 #include <weir/limits_config.h>
 #include <weir/location.h>
 #include <weir/memory_config.h>
@@ -35,6 +36,7 @@ struct AdminConfig {
   // The TCP address that serves /metrics, /healthz and /readyz only; nullopt is `off`.
   std::optional<Address> metrics =
       Address{Address::Kind::kIp, {false, {127, 0, 0, 1}}, 9901, "", "127.0.0.1:9901"};
+  std::vector<std::string> ready_when;  // clusters that must have an endpoint to be picked
   // Tenants and functions with series of their own in the metrics; 0: they are not counted.
   std::uint32_t top_tenants = 50;
   std::uint32_t top_functions = 50;
@@ -213,6 +215,9 @@ struct ClusterConfig {
   ClusterHttp2Config http2;
   SendProxy proxy_protocol = SendProxy::kOff;
   LoadBalancingConfig load_balancing;
+  std::optional<HealthCheckConfig> health_check;   // nullopt: endpoints are not asked
+  std::optional<OutlierConfig> outlier_detection;  // nullopt: answers are not judged
+  SlowStartConfig slow_start;
   PoolConfig pool;
   ResourceLimits resource_limits;
   std::optional<AdaptiveConcurrencyConfig> adaptive_concurrency;  // nullopt: off

@@ -89,6 +89,21 @@ Json worker(const WorkerTotals& w) {
           {"accounted_bytes", w.accounted_bytes}};
 }
 
+// Endpoints that health has taken out, as `weir status` shows them: not all of thousands.
+Json endpoints_out(const upstream::ClusterSnapshot& c) {
+  constexpr size_t kMost = 20;
+  Json out = Json::array();
+  for (const upstream::EndpointSnapshot& e : c.endpoints) {
+    if (upstream::is_in(e.health)) continue;
+    if (out.size() == kMost) break;
+    out.push_back({{"address", e.address},
+                   {"health", upstream::health_word(e.health)},
+                   {"reason", e.reason},
+                   {"since_ms", e.since.count()}});
+  }
+  return out;
+}
+
 Json cluster(const ClusterTotals& c) {
   return {{"name", c.now.name},
           {"requests", c.requests},
@@ -112,6 +127,9 @@ Json cluster(const ClusterTotals& c) {
           {"bytes_received", c.bytes_received},
           {"active_requests", c.now.requests},
           {"connections", c.now.connections},
+          {"endpoints", c.now.endpoints.size()},
+          {"endpoints_eligible", c.now.eligible},
+          {"endpoints_out", endpoints_out(c.now)},
           {"connect_time", latency(c.connect_time)},
           {"response_time", latency(c.response_time)}};
 }
@@ -181,7 +199,13 @@ Json state(const upstream::ClusterSnapshot& c) {
                          {"zone", e.zone},
                          {"weight", e.weight},
                          {"active_requests", e.active_requests},
-                         {"connections", e.connections}});
+                         {"connections", e.connections},
+                         {"health", upstream::health_word(e.health)},
+                         {"reason", e.reason},
+                         {"weight_now", e.weight_now},
+                         {"since_ms", e.since.count()},
+                         {"ejected_for_ms", e.ejected_for.count()},
+                         {"ejections", e.ejections}});
   }
   Json json{{"name", c.name},
             {"state", word(c.state)},
@@ -195,6 +219,9 @@ Json state(const upstream::ClusterSnapshot& c) {
             {"max_connections", c.limits.max_connections},
             {"idle", c.idle},
             {"max_idle", c.limits.max_idle},
+            {"eligible", c.eligible},
+            {"health_checks", c.checked},
+            {"outlier_detection", c.ejects},
             {"endpoints", std::move(endpoints)}};
   if (c.dns) json["dns"] = dns(*c.dns);
   return json;

@@ -70,6 +70,10 @@ void add_cluster(Metric metric, const ClusterTotals& c, Samples& out) {
       return out.add(c.now.limits.max_connections, std::move(labels));
     case Metric::kClusterEndpoints:
       return out.add(c.now.endpoints.size(), std::move(labels));
+    case Metric::kClusterEndpointsByHealth:
+    case Metric::kClusterHealthChecks:
+    case Metric::kClusterEjections:
+      return add_health(metric, c.now, out);
     case Metric::kClusterDnsFailures:
       if (c.now.dns) out.add(c.now.dns->failures, std::move(labels));
       return;
@@ -91,6 +95,8 @@ bool add_endpoints(Metric metric, const Totals& totals, Samples& out) {
         out.add(endpoint.active_requests, std::move(labels));
       } else if (metric == Metric::kEndpointConnections) {
         out.add(endpoint.connections, std::move(labels));
+      } else if (metric == Metric::kEndpointHealthy && is_watched(cluster.now)) {
+        out.add(upstream::is_in(endpoint.health) ? 1 : 0, std::move(labels));
       }
     }
   }

@@ -29,5 +29,11 @@ bool add_breakers(Metric metric, const Totals& totals, Samples& out);
 
 /// One cluster at a time, because there may be thousands.
 void add_cluster(Metric metric, const ClusterTotals& cluster, Samples& out);
+/// Its checks, ejections and endpoints by health.
+void add_health(Metric metric, const upstream::ClusterSnapshot& cluster, Samples& out);
+/// Somebody looks after the health of its endpoints.
+inline bool is_watched(const upstream::ClusterSnapshot& cluster) {
+  return cluster.checked || cluster.ejects;
+}
 
 }  // namespace weir::admin

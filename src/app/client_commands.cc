@@ -131,14 +131,29 @@ std::string listeners(const Json& stats, Rates* rates) {
 
 std::string clusters(const Json& stats, Rates* rates) {
   Table table({"CLUSTER", "ACTIVE", "CONNECTIONS", rates ? "REQ/S" : "REQUESTS", "RETRIES", "5XX",
-               "CONNECT FAILURES", "TIMEOUTS", "P50", "P99"});
+               "CONNECT FAILURES", "TIMEOUTS", "P50", "P99", "ENDPOINTS"});
   for (const Json& c : stats.at("clusters")) {
     const std::string name = c.at("name").get<std::string>();
     table.add({name, count(c, "active_requests"), count(c, "connections"),
                rates ? rates->rate("c/" + name, number(c, "requests")) : count(c, "requests"),
                count(c, "retries"), count(c.at("responses"), "5xx"), count(c, "connect_failures"),
                count(c, "timeouts"), latency(c, "response_time", "p50_below_us"),
-               latency(c, "response_time", "p99_below_us")});
+               latency(c, "response_time", "p99_below_us"),
+               count(c, "endpoints_eligible") + "/" + count(c, "endpoints")});
+  }
+  return table.empty() ? "" : "\n" + table.text();
+}
+
+// What its health has taken out, and why.
+std::string endpoints_out(const Json& stats) {
+  Table table({"ENDPOINT OUT", "CLUSTER", "HEALTH", "SINCE", "REASON"});
+  for (const Json& c : stats.at("clusters")) {
+    for (const Json& e : c.at("endpoints_out")) {
+      table.add({e.at("address").get<std::string>(), c.at("name").get<std::string>(),
+                 e.at("health").get<std::string>(),
+                 duration(static_cast<double>(number(e, "since_ms")) / 1000),
+                 e.at("reason").get<std::string>()});
+    }
   }
   return table.empty() ? "" : "\n" + table.text();
 }
@@ -241,7 +256,7 @@ int run_status(const Options& options) {
   }
   const Json stats = Json::parse(*body);
   const std::string text = head_line(stats) + listeners(stats, nullptr) + clusters(stats, nullptr) +
-                           workers(stats) + failures(stats);
+                           endpoints_out(stats) + workers(stats) + failures(stats);
   std::fputs(text.c_str(), stdout);
   return kExitOk;
 }
@@ -269,7 +284,8 @@ int run_top(const Options& options) {
     rates.begin(stats.at("process").at("uptime_seconds").get<double>());
     // Home and clear: what is left of a longer page must not stay.
     const std::string text = "\x1b[H\x1b[2J" + head_line(stats) + listeners(stats, &rates) +
-                             clusters(stats, &rates) + workers(stats) + failures(stats);
+                             clusters(stats, &rates) + endpoints_out(stats) + workers(stats) +
+                             failures(stats);
     std::fputs(text.c_str(), stdout);
     std::fflush(stdout);
   }

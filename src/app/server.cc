@@ -47,7 +47,10 @@ Server::Server(std::string config_path)
       failover_(loop_, tell_member_change),
       signals_(loop_, [this](int signal) { on_signal(signal); }),
       settle_timer_(net::timer_callback<&Server::on_settle_timer>(this)),
-      drain_deadline_(net::timer_callback<&Server::on_drain_deadline>(this)) {}
+      drain_deadline_(net::timer_callback<&Server::on_drain_deadline>(this)) {
+  clusters_.set_health_listener(
+      [this](const upstream::HealthEvent& event) { health_log_.write(event); });
+}
 
 Server::~Server() = default;
 
@@ -257,11 +260,16 @@ admin::MemoryTotals Server::memory() const {
 std::string Server::not_ready() const {
   switch (state_) {
     case State::kStarting:
-      return adopted_ ? "names of clusters are being looked up" : "starting";
+      return adopted_ ? "names of clusters are being looked up, endpoints checked" : "starting";
     case State::kDraining:
       return "draining";
     case State::kServing:
       break;
+  }
+  for (const std::string& name : publisher_->current()->config->admin.ready_when) {
+    const upstream::Cluster* const cluster = clusters_.find(name);
+    if (cluster == nullptr || cluster->health().usable) continue;
+    return "cluster " + name + " has no endpoint that could be picked";
   }
   return {};
 }

@@ -21,6 +21,7 @@
 #include "app/admin_sockets.h"
 #include "app/breaker_watch.h"
 #include "app/config_thread.h"
+#include "app/health_log.h"
 #include "app/limit_office.h"
 #include "app/listeners.h"
 #include "app/log_thread.h"
@@ -89,6 +90,7 @@ class Server final : public admin::Process {
   const std::shared_ptr<net::TlsTicketKeys> ticket_keys_ = net::make_process_ticket_keys();
   net::Loop loop_;
   net::Resolver resolver_;
+  HealthLog health_log_{clock_};
   upstream::ClusterManager clusters_;
   upstream::FailoverManager failover_;
   ConfigThread config_thread_;

@@ -195,6 +195,7 @@ void check_cluster(Reader& reader, NodeId id, ClusterConfig& cluster) {
   check_source(reader, id, cluster);
   check_protocol(reader, id, cluster);
   check_names(reader, id, cluster);
+  check_health(reader, id, cluster);
 }
 
 }  // namespace
@@ -231,6 +232,13 @@ CodecPtr<ClusterConfig> cluster_section() {
               "v2 tells servers who the client is; a connection then serves one request."),
           key("load_balancing", &S::load_balancing, load_balancing_section(),
               "How requests are spread over the endpoints."),
+          key("health_check", &S::health_check, optional(health_check_section()),
+              "Asks each endpoint whether it works; left out, nobody asks.", KeyUse::kAlternative),
+          key("outlier_detection", &S::outlier_detection, optional(outlier_section()),
+              "Takes out endpoints whose answers are bad, {} for all defaults; left out, none.",
+              KeyUse::kAlternative),
+          key("slow_start", &S::slow_start, slow_start_section(),
+              "How gently an endpoint that is new or well again gets its share."),
           key("pool", &S::pool, pool_section(), "Connections that wait for the next request."),
           key("resource_limits", &S::resource_limits, resource_limits_section(),
               "What the cluster may take of this process."),

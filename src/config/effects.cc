@@ -35,6 +35,7 @@ constexpr Rule removed(std::string_view pattern, std::string_view effect) {
 
 constexpr std::array kRules{
     restart("workers", "needs a restart: threads are started once"),
+    any("admin.ready_when", "from the next probe on"),
     any("admin.top_tenants", "tenants are counted anew"),
     any("admin.top_functions", "functions are counted anew"),
     restart("admin", "needs a restart: the admin sockets are opened once"),

@@ -34,6 +34,11 @@ CodecPtr<ClientDeadlineConfig> client_deadline_section();
 
 CodecPtr<ClusterConfig> cluster_section();
 CodecPtr<ClusterTlsConfig> cluster_tls_section();
+CodecPtr<HealthCheckConfig> health_check_section();
+CodecPtr<OutlierConfig> outlier_section();
+CodecPtr<SlowStartConfig> slow_start_section();
+// What a cluster's health and the rest of it must make of each other. `id` is the cluster.
+void check_health(Reader& reader, NodeId id, const ClusterConfig& cluster);
 CodecPtr<CircuitBreakerConfig> circuit_breaker_section();
 // The list under `endpoints`, which is also the whole of an endpoints file.
 CodecPtr<std::vector<EndpointConfig>> endpoint_list();

@@ -137,6 +137,8 @@ CodecPtr<AdminConfig> admin_section() {
           "The unix socket that takes every verb, open to its owner only."),
       key("metrics", &S::metrics, or_word("off", address()),
           "The address that serves /metrics, /healthz and /readyz, and nothing else."),
+      key("ready_when", &S::ready_when, list_of(name(), Repeats::kRefused),
+          "Clusters that /readyz answers for: it fails while one has no endpoint to be picked."),
       key("top_tenants", &S::top_tenants, count<std::uint32_t>(0, kMaxTop),
           "Tenants with series of their own, the busiest; the rest is `other`. 0 counts none."),
       key("top_functions", &S::top_functions, count<std::uint32_t>(0, kMaxTop),

@@ -30,6 +30,7 @@ std::vector<std::string_view> places_of(std::string_view name) {
 }  // namespace
 
 Finding unknown_key(std::string_view name, const std::vector<std::string_view>& known) {
+  if (known.empty()) return {"unknown key", "nothing is known here: write {}"};
   const std::string_view close = nearest(name, known);
   if (!close.empty()) return {"unknown key", "did you mean `" + std::string(close) + "`?"};
   const std::vector<std::string_view> places = places_of(name);

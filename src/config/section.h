@@ -133,7 +133,9 @@ class Section : public Codec<S> {
       : keys_(std::move(keys)),
         after_(std::move(after)),
         before_(std::move(before)),
-        example_("a map such as {" + std::string(keys_.front()->name()) + ": ...}") {}
+        example_(keys_.empty()
+                     ? std::string("an empty map: {}")
+                     : "a map such as {" + std::string(keys_.front()->name()) + ": ...}") {}
 
   void read(Reader& reader, NodeId id, S& object) const override {
     const auto entries = reader.entries(id, example_);

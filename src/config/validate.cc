@@ -25,6 +25,7 @@ class CrossCheck {
     for (const ClusterConfig& cluster : config_.clusters) clusters_.insert(cluster.name);
     for (const ClusterConfig& cluster : config_.clusters) check_endpoints(cluster);
     for (const FailoverGroupConfig& group : config_.failover_groups) check_group(group);
+    for (const std::string& name : config_.admin.ready_when) check_ready_when(name);
     for (const ClusterConfig& cluster : config_.clusters) check_fallback(cluster);
     for (const RouteConfig& route : config_.routes) check_route(route);
     warn_unused();
@@ -52,6 +53,16 @@ class CrossCheck {
     out_.error({0, 0, 0}, "listeners",
                {"no listener, so there is nothing to serve",
                 "add listeners: {edge: {address: 127.0.0.1:8080}}"});
+  }
+
+  void check_ready_when(const std::string& name) {
+    if (clusters_.contains(name)) return;
+    const std::vector<std::string_view> known(clusters_.begin(), clusters_.end());
+    const std::string_view close = nearest(name, known);
+    out_.error(config_.admin.location, "admin.ready_when",
+               {"there is no cluster `" + name + "`",
+                close.empty() ? "add it under clusters:"
+                              : "did you mean `" + std::string(close) + "`?"});
   }
 
   void check_endpoints(const ClusterConfig& cluster) {

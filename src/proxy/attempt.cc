@@ -26,14 +26,36 @@ Result<bool> Attempt::begin(uint64_t hash) {
   begun_at_ = exchange_.worker().loop().now();
   const auto per_try = exchange_.route()->retry().per_try_timeout;
   try_deadline_ = per_try ? begun_at_ + *per_try : TimePoint::max();
-  auto hold = cluster.pick(hash, {tried_.data(), tried_count_});
+  hash_ = hash;
+  if (auto chosen = choose(); !chosen) return std::unexpected(chosen.error());
+  cluster.stats().attempts.add();
+  return lease();
+}
+
+Result<void> Attempt::choose() {
+  auto hold = exchange_.cluster().pick(hash_, {tried_.data(), tried_count_});
   if (!hold) return std::unexpected(hold.error());
+  report(upstream::AttemptOutcome::kNeutral);
   endpoint_ = std::move(*hold);
+  reported_ = answered_ = false;
   if (tried_count_ < tried_.size()) tried_[tried_count_++] = &endpoint_->shared();
   endpoint_text_ = exchange_.arena().copy(endpoint_->text());
   endpoint_host_ = endpoint_->host();
-  cluster.stats().attempts.add();
-  return lease();
+  return {};
+}
+
+void Attempt::report(upstream::AttemptOutcome outcome) {
+  using upstream::AttemptOutcome;
+  const bool first = !std::exchange(reported_, true);
+  if (!endpoint_ || (!first && outcome == AttemptOutcome::kNeutral)) return;
+  uint64_t took = 0;
+  if (outcome == AttemptOutcome::kAnswered || outcome == AttemptOutcome::kServerError) {
+    answered_ = true;
+    const TimePoint now = exchange_.worker().loop().now();
+    took = static_cast<uint64_t>(
+        std::chrono::duration_cast<std::chrono::microseconds>(now - connected_at_).count());
+  }
+  endpoint_->cluster().report(*endpoint_, outcome, first, took);
 }
 
 bool Attempt::has_untried() const { return tried_count_ < exchange_.cluster().eligible(); }
@@ -99,7 +121,14 @@ void Attempt::lease_again() {
 }
 
 void Attempt::on_place() {
-  if (endpoint_) exchange_.on_lease(lease());
+  if (!endpoint_) return;
+  // Nothing has gone there yet: while this waited, the endpoint has failed its checks.
+  if (endpoint_->unhealthy()) {
+    if (auto chosen = choose(); !chosen) {
+      return exchange_.on_lease(std::unexpected(chosen.error()));
+    }
+  }
+  exchange_.on_lease(lease());
 }
 
 void Attempt::connected(UpstreamStream& stream) {
@@ -139,6 +168,7 @@ void Attempt::end() {
     stream_ = nullptr;
     stream->release();
   }
+  report(upstream::AttemptOutcome::kNeutral);
   endpoint_.release();
 }
 

@@ -14,6 +14,7 @@
 
 #include "net/timer_wheel.h"
 #include "proxy/stream.h"
+#include "upstream/outcome.h"
 #include "upstream/worker_cluster.h"
 
 namespace weir::proxy {
@@ -47,6 +48,11 @@ class Attempt final : public upstream::PlaceWaiter {
   void response_begun();
   /// Bytes moved in either direction.
   void progress();
+  /// Tells those who judge endpoints what came of it. At the head, and once more at the end; what
+  /// ends without a word was kNeutral.
+  void report(upstream::AttemptOutcome outcome);
+  /// A response head was reported.
+  bool answered() const { return reported_ && answered_; }
   /// Gives everything back; what is unfinished is cut off. Harmless when repeated.
   void end();
 
@@ -68,6 +74,7 @@ class Attempt final : public upstream::PlaceWaiter {
   /// What the timer waits for; each has an error of its own.
   enum class Stage : uint8_t { kNone, kPlace, kConnect, kResponse, kStream };
 
+  Result<void> choose();
   Result<bool> lease();
   Result<bool> joined(UpstreamStream& stream, bool ready);
   Result<bool> connect(upstream::ConnectionPermit permit);
@@ -86,9 +93,12 @@ class Attempt final : public upstream::PlaceWaiter {
   /// Enough for every retry that config/ allows before the first endpoints may come again.
   std::array<const upstream::Endpoint*, 12> tried_{};
   uint32_t tried_count_ = 0;
+  uint64_t hash_ = 0;
   Stage stage_ = Stage::kNone;
   bool ready_ = false;
   bool reused_ = false;
+  bool reported_ = true;  ///< Of the try under way.
+  bool answered_ = false;
 };
 
 }  // namespace weir::proxy

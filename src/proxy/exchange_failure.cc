@@ -75,6 +75,7 @@ void Exchange::fail(const Error& error) {
 }
 
 void Exchange::count_upstream_failure(const Error& error) {
+  attempt_.report(upstream::outcome_of(error, attempt_.answered()));
   if (breaker_.of != nullptr) tell_breaker(base::CallOutcome::kFailure);
   upstream::ClusterStats& stats = cluster().stats();
   switch (error.code) {

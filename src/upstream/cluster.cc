@@ -42,7 +42,8 @@ ClusterLimits ClusterLimits::from(const ClusterConfig& config, const AutoLimits&
 }
 
 void Cluster::publish(std::shared_ptr<const ClusterConfig> config, const ClusterLimits& limits,
-                      std::shared_ptr<const net::TlsClientContext> tls) {
+                      std::shared_ptr<const net::TlsClientContext> tls,
+                      std::shared_ptr<HealthPort> health) {
   std::lock_guard lock(mutex_);
   max_connections_.store(limits.max_connections, kRelaxed);
   max_requests_.store(limits.max_requests, kRelaxed);
@@ -53,6 +54,7 @@ void Cluster::publish(std::shared_ptr<const ClusterConfig> config, const Cluster
   state_.store(config->state, kRelaxed);
   published_.config = std::move(config);
   published_.tls = std::move(tls);
+  published_.health = std::move(health);
   tell_workers();
 }
 

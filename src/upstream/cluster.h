@@ -23,6 +23,7 @@
 #include "upstream/adaptive_limit.h"
 #include "upstream/cluster_stats.h"
 #include "upstream/endpoint_set.h"
+#include "upstream/health_port.h"
 #include "upstream/worker_port.h"
 
 namespace weir::net {
@@ -69,6 +70,7 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
     std::shared_ptr<const ClusterConfig> config;
     std::shared_ptr<const EndpointSet> endpoints;
     std::shared_ptr<const net::TlsClientContext> tls;  ///< Null: plain.
+    std::shared_ptr<HealthPort> health;                ///< Null: nobody asks how attempts went.
     OperatorState state = OperatorState::kReady;
     std::uint64_t version = 0;
   };
@@ -81,7 +83,8 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
 
   // -- Control thread.
   void publish(std::shared_ptr<const ClusterConfig> config, const ClusterLimits& limits,
-               std::shared_ptr<const net::TlsClientContext> tls = nullptr);
+               std::shared_ptr<const net::TlsClientContext> tls = nullptr,
+               std::shared_ptr<HealthPort> health = nullptr);
   void publish(std::shared_ptr<const EndpointSet> endpoints);
   void set_state(OperatorState state);
 

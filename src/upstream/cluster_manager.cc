@@ -6,11 +6,16 @@
 
 #include "base/check.h"
 #include "upstream/dns_cluster.h"
+#include "upstream/membership.h"
 
 namespace weir::upstream {
 
 struct ClusterManager::Entry {
-  std::shared_ptr<Cluster> cluster;
+  Entry(HealthOffice& office, const std::string& name)
+      : cluster(std::make_shared<Cluster>(name)), membership(office, cluster) {}
+
+  const std::shared_ptr<Cluster> cluster;
+  Membership membership;
   std::vector<EndpointSpec> specs;  ///< As published; of a static cluster.
   BalancePolicy policy = BalancePolicy::kLeastRequest;
   std::unique_ptr<DnsCluster> dns;  ///< Null for a static cluster.
@@ -30,21 +35,41 @@ std::vector<EndpointSpec> specs_of(const ClusterConfig& config) {
   return specs;
 }
 
-std::vector<EndpointSnapshot> endpoints_of(const EndpointSet& set) {
-  std::vector<EndpointSnapshot> out;
-  for (const EndpointSet::Member& member : set.members()) {
-    const Endpoint& endpoint = *member.endpoint;
-    out.push_back({endpoint.text, endpoint.host, member.zone, member.weight,
-                   endpoint.active_requests.load(std::memory_order_relaxed),
-                   endpoint.connections.load(std::memory_order_relaxed)});
+Millis millis(Duration duration) {
+  return std::max(Millis{0}, std::chrono::duration_cast<Millis>(duration));
+}
+
+EndpointSnapshot endpoint_of(const EndpointSet::Member& member, const HealthRules& rules,
+                             TimePoint now) {
+  const Endpoint& endpoint = *member.endpoint;
+  const EndpointHealth& health = endpoint.health;
+  EndpointSnapshot out;
+  out.address = endpoint.text;
+  out.host = endpoint.host;
+  out.zone = member.zone;
+  out.weight = member.weight;
+  out.active_requests = endpoint.active_requests.load(std::memory_order_relaxed);
+  out.connections = endpoint.connections.load(std::memory_order_relaxed);
+  out.health = health.state(rules, now);
+  out.reason = health.reason();
+  if (health.standing() == Standing::kIn) {
+    out.weight_now = static_cast<std::uint32_t>(std::uint64_t{member.weight} *
+                                                health.ramp(rules, now) / EndpointSet::kWholeRamp);
   }
+  out.since = millis(now - health.since());
+  if (out.health == HealthState::kEjected) out.ejected_for = millis(health.ejected_until() - now);
+  out.ejections = health.ejections();
   return out;
 }
 
 }  // namespace
 
 ClusterManager::ClusterManager(net::Loop& loop, net::Resolver& resolver, AutoLimits automatic)
-    : loop_(loop), resolver_(resolver), automatic_(automatic) {}
+    : loop_(loop),
+      resolver_(resolver),
+      automatic_(automatic),
+      office_(loop, static_cast<std::uint64_t>(loop.wall().time_since_epoch().count()),
+              std::clamp(automatic.max_connections / 8, 16U, 1'024U)) {}
 
 ClusterManager::~ClusterManager() = default;
 
@@ -71,15 +96,15 @@ std::shared_ptr<const ClusterList> ClusterManager::apply(const std::vector<Clust
 std::unique_ptr<ClusterManager::Entry> ClusterManager::take_or_make(const std::string& name) {
   const auto found = by_name_.find(name);
   if (found != by_name_.end()) return std::exchange(entries_[found->second], nullptr);
-  auto entry = std::make_unique<Entry>();
-  entry->cluster = std::make_shared<Cluster>(name);
-  return entry;
+  return std::make_unique<Entry>(office_, name);
 }
 
 void ClusterManager::update(Entry& entry, const ClusterConfig& config,
                             std::shared_ptr<const net::TlsClientContext> tls) {
-  entry.cluster->publish(std::make_shared<const ClusterConfig>(config),
-                         ClusterLimits::from(config, automatic_), std::move(tls));
+  const auto shared = std::make_shared<const ClusterConfig>(config);
+  entry.membership.configure(shared, tls);
+  entry.cluster->publish(shared, ClusterLimits::from(config, automatic_), std::move(tls),
+                         entry.membership.port());
   if (config.dns) {
     follow_name(entry, config);
   } else {
@@ -95,8 +120,7 @@ void ClusterManager::publish_static(Entry& entry, const ClusterConfig& config) {
   // A hash table or a rotation takes milliseconds to work out: not for nothing at each reload.
   if (was_static && specs == entry.specs && policy == entry.policy) return;
   entry.dns = nullptr;
-  entry.cluster->publish(
-      EndpointSet::build(EndpointSet::members_from(specs, previous.get()), policy));
+  entry.membership.set(specs, policy);
   entry.specs = std::move(specs);
   entry.policy = policy;
 }
@@ -107,11 +131,10 @@ void ClusterManager::follow_name(Entry& entry, const ClusterConfig& config) {
     return;
   }
   if (entry.cluster->published().endpoints == nullptr) {
-    entry.cluster->publish(
-        EndpointSet::build({}, config.load_balancing.policy, ErrorCode::kDnsFailure));
+    entry.membership.set({}, config.load_balancing.policy, ErrorCode::kDnsFailure);
   }
   entry.specs.clear();
-  entry.dns = std::make_unique<DnsCluster>(loop_, resolver_, entry.cluster, config);
+  entry.dns = std::make_unique<DnsCluster>(loop_, resolver_, entry.membership, config);
 }
 
 Cluster* ClusterManager::find(std::string_view name) const {
@@ -127,8 +150,9 @@ bool ClusterManager::set_state(std::string_view name, OperatorState state) {
 }
 
 bool ClusterManager::settled() const {
-  return std::ranges::all_of(
-      entries_, [](const auto& entry) { return entry->dns == nullptr || entry->dns->settled(); });
+  return std::ranges::all_of(entries_, [](const auto& entry) {
+    return (entry->dns == nullptr || entry->dns->settled()) && entry->membership.settled();
+  });
 }
 
 std::vector<ClusterSnapshot> ClusterManager::snapshot() const {
@@ -147,7 +171,14 @@ std::vector<ClusterSnapshot> ClusterManager::snapshot() const {
     each.connections = cluster.connections();
     each.idle = cluster.idle();
     each.pending = cluster.pending();
-    each.endpoints = endpoints_of(*published.endpoints);
+    const Membership& membership = entry->membership;
+    each.checked = membership.rules().checked;
+    each.ejects = membership.rules().ejects;
+    each.health = membership.counts();
+    each.eligible = static_cast<std::uint32_t>(published.endpoints->eligible());
+    for (const EndpointSet::Member& member : published.endpoints->members()) {
+      each.endpoints.push_back(endpoint_of(member, membership.rules(), loop_.now()));
+    }
     if (entry->dns != nullptr) each.dns = entry->dns->snapshot();
   }
   return out;

@@ -16,6 +16,7 @@
 #include "upstream/cluster.h"
 #include "upstream/cluster_list.h"
 #include "upstream/cluster_snapshot.h"
+#include "upstream/health_office.h"
 
 namespace weir::net {
 class Loop;
@@ -43,10 +44,15 @@ class ClusterManager {
   Cluster* find(std::string_view name) const;
   /// The operator's word, until the next apply(). False if there is no such cluster.
   bool set_state(std::string_view name, OperatorState state);
-  /// Every name has been answered or has failed once: before that, a start is not ready.
+  /// Every name has been answered or has failed once, and every endpoint that is to be checked was
+  /// checked or has had the time for it: before that, a start is not ready.
   bool settled() const;
   /// In the order of the config.
   std::vector<ClusterSnapshot> snapshot() const;
+  /// Who hears of endpoints that go out and come back; called on the loop.
+  void set_health_listener(HealthOffice::Listener listener) {
+    office_.set_listener(std::move(listener));
+  }
   const AutoLimits& automatic() const { return automatic_; }
 
  private:
@@ -61,6 +67,7 @@ class ClusterManager {
   net::Loop& loop_;
   net::Resolver& resolver_;
   const AutoLimits automatic_;
+  HealthOffice office_;
   std::vector<std::unique_ptr<Entry>> entries_;  ///< In the order of the config.
   /// Places in entries_; the keys are the clusters' own names.
   std::unordered_map<std::string_view, std::size_t> by_name_;

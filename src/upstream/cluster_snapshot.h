@@ -10,8 +10,15 @@
 #include <vector>
 
 #include "upstream/cluster.h"
+#include "upstream/health.h"
+#include "upstream/health_counts.h"
 
 namespace weir::upstream {
+
+/// It may be picked, as far as its health goes.
+constexpr bool is_in(HealthState state) {
+  return state != HealthState::kEjected && state != HealthState::kUnhealthy;
+}
 
 struct EndpointSnapshot {
   std::string address;
@@ -20,6 +27,12 @@ struct EndpointSnapshot {
   std::uint32_t weight = 0;
   std::uint32_t active_requests = 0;
   std::uint32_t connections = 0;
+  HealthState health = HealthState::kHealthy;
+  std::string reason{};          ///< Of its health; empty when healthy.
+  std::uint32_t weight_now = 0;  ///< For picking: 0 while out, part of it in slow start.
+  Millis since{0};               ///< How long it is in or out.
+  Millis ejected_for{0};         ///< Still; 0 if it is not ejected.
+  std::uint32_t ejections = 0;   ///< Not forgotten yet.
 };
 
 struct DnsSnapshot {
@@ -42,6 +55,10 @@ struct ClusterSnapshot {
   std::uint32_t connections = 0;
   std::uint32_t idle = 0;
   std::uint32_t pending = 0;
+  bool checked = false;  ///< Its endpoints are asked,
+  bool ejects = false;   ///< or judged by their answers.
+  HealthCounts health;
+  std::uint32_t eligible = 0;
   std::vector<EndpointSnapshot> endpoints;
   std::optional<DnsSnapshot> dns;
 };

@@ -26,11 +26,11 @@ std::string host_of(const DnsConfig& config) {
 
 }  // namespace
 
-DnsCluster::DnsCluster(net::Loop& loop, net::Resolver& resolver, std::shared_ptr<Cluster> cluster,
+DnsCluster::DnsCluster(net::Loop& loop, net::Resolver& resolver, Membership& membership,
                        const ClusterConfig& config)
     : loop_(loop),
       resolver_(resolver),
-      cluster_(std::move(cluster)),
+      membership_(membership),
       config_(*config.dns),
       policy_(config.load_balancing.policy),
       rng_(base::hash64(config_.name)) {
@@ -86,11 +86,7 @@ void DnsCluster::on_failure(const Error& error) {
   ask_again_in(Duration(static_cast<std::int64_t>(half + rng_.next() % (half + 1))));
 }
 
-void DnsCluster::publish() {
-  const auto previous = cluster_->published().endpoints;
-  cluster_->publish(EndpointSet::build(EndpointSet::members_from(specs_, previous.get()), policy_,
-                                       ErrorCode::kDnsFailure));
-}
+void DnsCluster::publish() { membership_.set(specs_, policy_, ErrorCode::kDnsFailure); }
 
 DnsSnapshot DnsCluster::snapshot() const {
   const TimePoint now = loop_.clock().now();

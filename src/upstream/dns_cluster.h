@@ -17,8 +17,8 @@
 #include "base/rng.h"
 #include "net/resolver.h"
 #include "net/timer_wheel.h"
-#include "upstream/cluster.h"
 #include "upstream/cluster_snapshot.h"
+#include "upstream/membership.h"
 
 namespace weir::net {
 class Loop;
@@ -35,7 +35,8 @@ class DnsCluster final : private net::DnsHandler {
 
   /// Asks from the next turn on. What the cluster has published stays until the first answer or
   /// failure, so that a reload which changes the name fails no request meanwhile.
-  DnsCluster(net::Loop& loop, net::Resolver& resolver, std::shared_ptr<Cluster> cluster,
+  /// All three outlive it.
+  DnsCluster(net::Loop& loop, net::Resolver& resolver, Membership& membership,
              const ClusterConfig& config);
   DnsCluster(const DnsCluster&) = delete;
   DnsCluster& operator=(const DnsCluster&) = delete;
@@ -57,7 +58,7 @@ class DnsCluster final : private net::DnsHandler {
 
   net::Loop& loop_;
   net::Resolver& resolver_;
-  const std::shared_ptr<Cluster> cluster_;
+  Membership& membership_;
   const DnsConfig config_;
   BalancePolicy policy_;
   base::Rng rng_;

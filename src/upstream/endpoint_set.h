@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "upstream/endpoint.h"
+#include "upstream/endpoint_standing.h"
 
 namespace weir::upstream {
 
@@ -35,13 +36,6 @@ struct EndpointSpec {
 struct AliasColumn {
   std::uint32_t own = 0;
   std::uint32_t other = 0;
-};
-
-/// Whether a member may be picked, as far as its health goes.
-enum class Standing : std::uint8_t {
-  kIn,
-  kEjected,    ///< Taken out for what its answers were like; connections are kept.
-  kUnhealthy,  ///< Failed its checks: idle connections to it are closed.
 };
 
 class EndpointSet {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "upstream/worker_cluster.h"
 
+#include <algorithm>
+#include <array>
 #include <utility>
 
 #include "base/check.h"
@@ -96,6 +98,7 @@ void WorkerCluster::index_endpoints() {
     auto& endpoint = endpoints_[member.endpoint.get()];
     if (endpoint == nullptr) endpoint = std::make_unique<WorkerEndpoint>(*this, member.endpoint);
     endpoint->gone_ = false;
+    endpoint->unhealthy_ = member.standing == Standing::kUnhealthy;
     if (by_index_.size() < published_.endpoints->eligible()) by_index_.push_back(endpoint.get());
   }
 }
@@ -103,7 +106,7 @@ void WorkerCluster::index_endpoints() {
 // One that is still in use goes at a later change.
 void WorkerCluster::drop_gone_endpoints() {
   for (auto& [key, endpoint] : endpoints_) {
-    if (!endpoint->gone_) continue;
+    if (!endpoint->gone_ && !endpoint->unhealthy_) continue;
     pool_.close_endpoint(*endpoint);
     retire_shared(*endpoint);
   }
@@ -151,11 +154,30 @@ Result<EndpointHold> WorkerCluster::pick(std::uint64_t hash,
     index = balancer_.pick(set, policy, {rng_, hash, {}});
   }
   if (index == Balancer::kNone) return fail(set.empty_reason());
+  if (set.ramps()) index = without_ramping(index, hash, tried);
   WorkerEndpoint& endpoint = *by_index_[index];
+  if (published_.health != nullptr) HealthPort::begun(*endpoint.shared_);
   endpoint.shared_->active_requests.fetch_add(1, std::memory_order_relaxed);
   ++endpoint.users_;
   ++users_;
   return EndpointHold(endpoint);
+}
+
+// One that ramps and has all that it may have in flight leaves the request to another, if one draw
+// finds any; a cluster is not refused for the sake of a ramp.
+std::size_t WorkerCluster::without_ramping(std::size_t index, std::uint64_t hash,
+                                           std::span<const Endpoint* const> tried) {
+  const EndpointSet& set = *published_.endpoints;
+  const Endpoint& first = set.endpoint(index);
+  const auto active = first.active_requests.load(std::memory_order_relaxed);
+  if (active < set.max_active(index)) return index;
+  std::array<const Endpoint*, 16> others;
+  const std::size_t count = std::min(tried.size(), others.size() - 1);
+  std::copy_n(tried.begin(), count, others.begin());
+  others[count] = &first;
+  const std::size_t other = balancer_.pick(set, published_.config->load_balancing.policy,
+                                           {rng_, hash, {others.data(), count + 1}});
+  return other == Balancer::kNone ? index : other;
 }
 
 RetryPermit WorkerCluster::try_retry(const RetryBudget& budget) {

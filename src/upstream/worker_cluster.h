@@ -56,6 +56,8 @@ class WorkerEndpoint {
   /// Streams that the origin was last seen to take on one connection.
   std::uint32_t max_streams() const { return max_streams_; }
   void set_max_streams(std::uint32_t streams) { max_streams_ = streams; }
+  /// It fails its checks: whoever has not sent anything there yet had better choose another.
+  bool unhealthy() const { return unhealthy_; }
   /// What TLS remembers of this endpoint, for resumption.
   net::TlsSessionCache& tls_sessions() { return tls_sessions_; }
 
@@ -73,7 +75,8 @@ class WorkerEndpoint {
   std::uint32_t users_ = 0;  ///< Permits that name it.
   std::uint32_t max_streams_ = UINT32_MAX;
   bool speaks_http2_ = false;
-  bool gone_ = false;  ///< The cluster has it no more.
+  bool gone_ = false;       ///< The cluster has it no more.
+  bool unhealthy_ = false;  ///< No idle connection to it is kept.
 };
 
 /// A request that waits for a connection place; a member of whoever waits. Destroying it cancels.
@@ -114,6 +117,12 @@ class WorkerCluster {
   /// An endpoint for the next attempt; one that was tried comes again only when all have been.
   /// `hash` counts for maglev only. Errors: kNoEndpoint, kDnsFailure.
   Result<EndpointHold> pick(std::uint64_t hash = 0, std::span<const Endpoint* const> tried = {});
+  /// What an attempt at `endpoint` has come to (outcome.h); `first` and `latency_us` as HealthPort.
+  void report(WorkerEndpoint& endpoint, AttemptOutcome outcome, bool first,
+              std::uint64_t latency_us = 0) {
+    if (published_.health == nullptr) return;
+    published_.health->report(endpoint.shared_, outcome, first, latency_us);
+  }
   /// A place in the retry budget; an empty permit if it is used up.
   RetryPermit try_retry(const RetryBudget& budget);
 
@@ -168,6 +177,8 @@ class WorkerCluster {
 
   void adopt_published();
   void index_endpoints();
+  std::size_t without_ramping(std::size_t index, std::uint64_t hash,
+                              std::span<const Endpoint* const> tried);
   void drop_gone_endpoints();
   SharedConnection* shared_with_room(WorkerEndpoint& endpoint);
   bool close_idle_shared();

@@ -46,11 +46,18 @@ listeners:
   edge: {address: 0.0.0.0:8080}
   edge-tls: {address: 0.0.0.0:8443, tls: {certificates: [{cert: edge.pem, key: edge.key}]}}
 clusters:
-  orders: {endpoints: [{address: 127.0.0.1:9001}], adaptive_concurrency: {}}
+  orders:
+    endpoints: [{address: 127.0.0.1:9001}]
+    health_check: {http: {headers: {x-probe: weir}}}
+    outlier_detection: {}
+    adaptive_concurrency: {}
   orders-by-name:
     dns: {name: orders.internal, port: 80}
+    protocol: auto
+    health_check: {grpc: {service: orders.Orders}}
     tls: {client_cert: {cert: weir.pem, key: weir.key}}
     circuit_breaker: {fallback: {cluster: orders}}
+  orders-tcp: {endpoints: [{address: 127.0.0.1:9002}], health_check: {tcp: {}}}
 failover_groups:
   orders-anywhere:
     members: [{cluster: orders, capacity: 1000}, {cluster: orders-by-name, priority: 1, capacity: 200}]
@@ -85,7 +92,7 @@ routes:
     match: {path: {prefix: /old/}}
     target: {redirect: {scheme: https, host: www.example.com, prefix: /new/}}
   - {name: moved-page, match: {path: {exact: /page}}, target: {redirect: {path: /pages/1}}}
-  - {name: legacy, match: {path: {prefix: /legacy/}}, target: {cluster: orders}, rewrite: {prefix: /}}
+  - {name: legacy, match: {path: {prefix: /legacy/}}, target: {cluster: orders-tcp}, rewrite: {prefix: /}}
 )yaml";
 
 // (key, the comment above it on one line) for every key in the reference, commented-out ones too.
