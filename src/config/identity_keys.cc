@@ -143,10 +143,22 @@ class RuleCodec : public ViaCodec<IdentityRule, RuleKeys> {
   }
 };
 
+// What a rule is told apart by; those without a text have a word of their own.
+std::string_view name_of(const IdentityRule& rule) {
+  switch (rule.kind) {
+    case Kind::kRoute:
+      return "route";
+    case Kind::kClientSubject:
+      return "client_cert: subject";
+    case Kind::kClientSan:
+      return "client_cert: san";
+    default:
+      return rule.text;
+  }
+}
+
 CodecPtr<std::vector<IdentityRule>> rules() {
-  static const auto list = section_list<IdentityRule>(
-      std::make_shared<const RuleCodec>(),
-      [](const IdentityRule& rule) -> std::string_view { return rule.text; });
+  static const auto list = section_list<IdentityRule>(std::make_shared<const RuleCodec>(), name_of);
   return list;
 }
 
