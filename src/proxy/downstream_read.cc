@@ -64,7 +64,8 @@ void DownstreamConnection::read_some() {
     if (in.status == Status::kEof) return on_eof();
     if (in.status == Status::kError) return on_gone();
     const std::string_view rest = feed({buffer + used, in.bytes});
-    if (!rest.empty()) surplus_.append(rest, memory().blocks, memory().account);
+    // The next request's: it may outlive this exchange and its account.
+    if (!rest.empty()) surplus_.append(rest, memory().blocks, listener_.account());
     taken += in.bytes;
     used = exchange_ != nullptr ? used + in.bytes : 0;
   }
@@ -192,7 +193,7 @@ void DownstreamConnection::head_complete(std::string_view text) {
   if (request_->body.finished()) {
     request_read();
   } else {
-    listener_.worker().loop().arm(timer_, listener_.config().http1.body_idle_timeout);
+    arm_body_idle();
   }
 }
 
@@ -224,7 +225,7 @@ std::string_view DownstreamConnection::feed_body(std::string_view in) {
 bool DownstreamConnection::body_moved(uint64_t bytes) {
   const Http1Config& config = listener_.config().http1;
   request_->read_bytes += bytes;
-  listener_.worker().loop().arm(timer_, config.body_idle_timeout);
+  arm_body_idle();
   if (!too_slow(request_->read_bytes, config.min_receive_rate.bytes_per_second,
                 request_->read_since)) {
     return true;
