@@ -155,7 +155,6 @@ void DownstreamConnection::on_gone() {
 }
 
 void DownstreamConnection::on_timer() {
-  net::Loop& loop = listener_.worker().loop();
   switch (state_) {
     case State::kIdle:
     case State::kDrain:
@@ -169,7 +168,7 @@ void DownstreamConnection::on_timer() {
       if (body_paused_ || out_.congested()) {
         // It is weir that does not read, or the client that does not: the latter is timed below.
         if (!out_.congested()) {
-          loop.arm(timer_, listener_.config().http1.body_idle_timeout);
+          arm_body_idle();
           return;
         }
         break;
@@ -262,6 +261,15 @@ void DownstreamConnection::go_idle() {
   release_exchange();
   state_ = State::kIdle;
   listener_.worker().loop().arm(timer_, listener_.keepalive_timeout());
+}
+
+void DownstreamConnection::arm_body_idle() {
+  const Duration limit = listener_.config().http1.body_idle_timeout;
+  if (limit > Duration::zero()) {
+    listener_.worker().loop().arm(timer_, limit);
+  } else {
+    timer_.cancel();
+  }
 }
 
 void DownstreamConnection::start_linger() {

@@ -116,6 +116,8 @@ class DownstreamConnection final : public net::SocketHandler,
   void finish_exchange();
   void after_answer();
   void release_exchange();
+  /// Body bytes must move within body_idle_timeout from now; 0 waits for ever.
+  void arm_body_idle();
   void start_linger();
   void go_idle();
   void close();

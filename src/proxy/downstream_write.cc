@@ -113,7 +113,7 @@ void DownstreamConnection::await_room() {
     request_->write_base = request_->write_seen;
   }
   request_->blocked_at = loop.now();
-  loop.arm(timer_, listener_.config().http1.body_idle_timeout);
+  arm_body_idle();
 }
 
 bool DownstreamConnection::keeps_up() {
@@ -129,7 +129,7 @@ bool DownstreamConnection::client_reads() {
   const int64_t now = delivered();
   if (now <= request_->write_seen || !keeps_up()) return false;
   request_->write_seen = now;
-  listener_.worker().loop().arm(timer_, listener_.config().http1.body_idle_timeout);
+  arm_body_idle();
   return true;
 }
 
@@ -143,7 +143,7 @@ void DownstreamConnection::client_drained() {
     return;
   }
   if (out_.congested()) {
-    listener_.worker().loop().arm(timer_, listener_.config().http1.body_idle_timeout);
+    arm_body_idle();
     return;
   }
   exchange_->on_downstream_drained();
@@ -161,7 +161,7 @@ void DownstreamConnection::resume_body() {
   if (state_ == State::kTunnel) return socket_.wake();
   net::Loop& loop = listener_.worker().loop();
   request_->read_since += loop.now() - request_->paused_at;
-  loop.arm(timer_, listener_.config().http1.body_idle_timeout);
+  arm_body_idle();
   socket_.wake();
 }
 

@@ -142,6 +142,17 @@ def test_limit_body_that_stops_is_408(lab):
     connection.expect_ended()
 
 
+def test_limit_body_idle_timeout_of_0_is_none(lab):
+    client, origin, _ = lab.pair(listener={"http1": {"body_idle_timeout": 0}})
+    client.send(request("POST", headers={"Content-Length": "6"}), "abc")
+    connection = origin.accept()
+    connection.read_head()
+    assert not client.has_input(0.3)
+    client.send("def")
+    connection.answer()
+    assert client.read_response().status == 200
+
+
 def test_limit_body_slower_than_min_receive_rate_is_408(lab):
     """The rate is judged after a grace of some seconds, so this test takes them."""
     client, _, _ = lab.pair(listener={"http1": {"min_receive_rate": "100KiB/s",
@@ -232,9 +243,8 @@ def test_limit_max_connections_is_per_process_not_per_worker(lab):
     origin = lab.origin()
     gateway = lab.relay(origin, workers=2, listener={"limits": {"max_connections": 4}})
     for _ in range(12):
-        client = lab.client(gateway)
         try:
-            client.send(request())
+            lab.client(gateway).send(request())
         except OSError:
             pass
     gateway.expect_metric(8, "weir_listener_connections_refused_total", reason="max_connections")
