@@ -37,6 +37,7 @@ class GroupTest : public testing::Test {
   FailoverGroup& group(const std::vector<MemberPlan>& plans,
                        FailoverPanic panic = FailoverPanic::kLastResort) {
     std::vector<FailoverSeat> seats;
+    held_.clear();
     members_.clear();
     clusters_.clear();
     for (const MemberPlan& plan : plans) {
