@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <mutex>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -17,9 +18,11 @@ using std::chrono::milliseconds;
 
 struct Seen : MemoryBudget::Observer {
   void on_memory_stage(MemoryStage before, MemoryStage now) override {
+    const std::lock_guard lock(mutex);  // It is told on whatever thread has moved the stage.
     stages.emplace_back(before, now);
   }
   std::vector<std::pair<MemoryStage, MemoryStage>> stages;
+  std::mutex mutex;
 };
 
 class MemoryBudgetTest : public testing::Test {
