@@ -195,7 +195,7 @@ def test_guard_idle_connections_make_room_when_descriptors_run_short(lab, worker
         time.sleep(0.12)
         assert gateway.admin("/healthz", tcp=True).status == 200
         assert gateway.admin("/readyz").status == 200
-    assert failed <= 4, failed
+    assert failed <= 10, failed
     assert gateway.metric("weir_proxy_idle_shed_total") >= 200
     expect_calm(gateway)
 
@@ -203,7 +203,7 @@ def test_guard_idle_connections_make_room_when_descriptors_run_short(lab, worker
 def expect_calm(gateway):
     before = gateway.cpu_seconds()
     time.sleep(1)
-    assert gateway.cpu_seconds() - before < 0.3
+    assert gateway.cpu_seconds() - before < min(0.3 * SLOWNESS, 0.9)
 
 
 @WORKERS

@@ -11,7 +11,7 @@ import pytest
 from support.lab import config_for
 from support.message import request
 from support.refusal import assert_refused
-from support.waiting import eventually
+from support.waiting import SLOWNESS, eventually
 
 FAST = {"interval": "100ms", "timeout": "80ms", "unhealthy_threshold": 2}
 SLOW = {"interval": "30s", "timeout": "300ms"}
@@ -211,8 +211,8 @@ def test_health_one_that_dies_is_out_long_before_the_interval(lab, workers):
     start = time.monotonic()
     while health_of(gateway, dying) != "unhealthy":
         assert client.get().status == 200
-        assert time.monotonic() - start < 5
-    assert time.monotonic() - start < 2
+        assert time.monotonic() - start < 10 * SLOWNESS
+    assert time.monotonic() - start < 5 * SLOWNESS, "the interval is longer"
     assert {client.get().body for _ in range(20)} == {b"good"}
 
 
@@ -222,11 +222,11 @@ def test_health_one_that_freezes_is_out_long_before_the_interval(lab):
     assert health_of(gateway, frozen) == "healthy"
     frozen.freeze()
     start = time.monotonic()
-    clients = [lab.client(gateway) for _ in range(6)]
-    for client in clients:
-        client.send(request())
-    eventually(lambda: health_of(gateway, frozen) == "unhealthy", "it is out")
-    assert time.monotonic() - start < 10
+    # Which endpoint a request goes to is drawn: they go on until one has met the frozen one.
+    while health_of(gateway, frozen) != "unhealthy":
+        lab.client(gateway).send(request())
+        assert time.monotonic() - start < 10 * SLOWNESS
+        time.sleep(0.05)
     assert {lab.client(gateway).get().body for _ in range(10)} == {b"good"}
     frozen.thaw()
 
