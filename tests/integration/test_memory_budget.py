@@ -200,8 +200,9 @@ def test_memory_http2_stream_that_cannot_even_begin_is_refused_unread(lab):
     holder.send(request("POST", "/", headers={"Content-Length": str(spare),
                                               "Expect": "100-continue"}))
     assert holder.read_head().status == 100
-    stream = client.open("GET")
-    client.expect_reset_stream(stream, REFUSED_STREAM)
+    # By a reset where not even its head fits; what is freed meanwhile may leave room for a 503.
+    refused = client.outcome(client.open("GET"))
+    assert refused.reset == REFUSED_STREAM or dict(refused.headers)[":status"] == "503", refused
     client.sync()
     within_budget(gateway)
     stop(holder, client)
