@@ -17,8 +17,8 @@ CodecPtr<BreakerFallback> fallback_section() {
       {
           key("cluster", &S::cluster, name(), "The cluster that is asked instead.",
               KeyUse::kAlternative),
-          key("direct", &S::direct, optional(direct_section()),
-              "An answer that weir gives itself.", KeyUse::kAlternative),
+          key("direct", &S::direct, optional(direct_section()), "An answer that weir gives itself.",
+              KeyUse::kAlternative),
       },
       [](Reader& reader, NodeId id, S&) {
         const bool cluster = reader.find(id, "cluster") != Document::kNone;
@@ -68,7 +68,8 @@ CodecPtr<CircuitBreakerConfig> circuit_breaker_section() {
           key("failure_rate_threshold", &S::failure_rate_threshold, share(),
               "The share of failed calls in the window that opens it."),
           key("throttle_threshold", &S::throttle_threshold, share(),
-              "Some are refused at random from here on; half of failure_rate_threshold unless given."),
+              "Some are refused at random from here on; half of failure_rate_threshold unless "
+              "given."),
           key("slow_call_rate_threshold", &S::slow_call_rate_threshold, share(),
               "The share of slow calls in the window that opens it."),
           key("slow_call_duration", &S::slow_call_duration, duration(Zero::kRefused),

@@ -59,10 +59,10 @@ class CrossCheck {
     if (clusters_.contains(name)) return;
     const std::vector<std::string_view> known(clusters_.begin(), clusters_.end());
     const std::string_view close = nearest(name, known);
-    out_.error(config_.admin.location, "admin.ready_when",
-               {"there is no cluster `" + name + "`",
-                close.empty() ? "add it under clusters:"
-                              : "did you mean `" + std::string(close) + "`?"});
+    out_.error(
+        config_.admin.location, "admin.ready_when",
+        {"there is no cluster `" + name + "`",
+         close.empty() ? "add it under clusters:" : "did you mean `" + std::string(close) + "`?"});
   }
 
   void check_endpoints(const ClusterConfig& cluster) {

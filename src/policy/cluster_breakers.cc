@@ -106,8 +106,8 @@ std::optional<BreakerRefusal> ClusterBreakers::admit(const CircuitBreakerConfig&
   return BreakerRefusal{BreakerLevel::kCluster, own_.retry_after(at.now)};
 }
 
-// Functions that are not closed, and the one that fails most among those that have had too few calls
-// to be judged: it will be, and must not take the cluster with it. Counts of endpoints and of
+// Functions that are not closed, and the one that fails most among those that have had too few
+// calls to be judged: it will be, and must not take the cluster with it. Counts of endpoints and of
 // functions overlap: the larger part is taken, so that nothing is taken out twice.
 struct ClusterBreakers::Explained final : ExplainedBy {
   Explained(const ClusterBreakers& of, const CircuitBreakerConfig& by, const ExplainedBy* others)

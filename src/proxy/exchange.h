@@ -377,13 +377,13 @@ class Exchange final : public base::ListLink<> {
   base::BufferChain held_;  ///< Request body not yet sent, or kept for a retry.
   size_t held_sent_ = 0;    ///< Bytes of held_ that the current attempt has been given.
   HeaderList request_trailers_;
-  Tunnel* tunnel_ = nullptr;    ///< From the acceptance of an upgrade or CONNECT on.
+  Tunnel* tunnel_ = nullptr;      ///< From the acceptance of an upgrade or CONNECT on.
   Deadline* deadline_ = nullptr;  ///< In the arena; null: none, and nobody to be told of one.
-  GrpcCall* grpc_ = nullptr;    ///< Null but for a gRPC call.
-  Hops* hops_ = nullptr;        ///< Null: the target is no failover group.
-  Trail* trail_ = nullptr;      ///< Null until there is a second attempt.
-  BestAnswer* best_ = nullptr;  ///< Null until an answer is kept.
-  Owner* owner_ = nullptr;      ///< In the arena; null where the config knows no owners.
+  GrpcCall* grpc_ = nullptr;      ///< Null but for a gRPC call.
+  Hops* hops_ = nullptr;          ///< Null: the target is no failover group.
+  Trail* trail_ = nullptr;        ///< Null until there is a second attempt.
+  BestAnswer* best_ = nullptr;    ///< Null until an answer is kept.
+  Owner* owner_ = nullptr;        ///< In the arena; null where the config knows no owners.
 
   std::string_view client_ip_;
   std::string_view request_id_;

@@ -11,9 +11,7 @@
 #include "proxy/worker_listener.h"
 
 namespace weir::proxy {
-namespace {
-
-}  // namespace
+namespace {}  // namespace
 
 // False: it was refused.
 bool Exchange::admit_upgrade() {

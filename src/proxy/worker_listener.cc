@@ -4,8 +4,6 @@
 #include <algorithm>
 #include <utility>
 
-#include <algorithm>
-
 #include "base/check.h"
 #include "net/socket.h"
 #include "proxy/access_record.h"
