@@ -7,6 +7,7 @@
 #pragma once
 
 #include <weir/breaker_config.h>
+#include <weir/cells_config.h>
 #include <weir/direct_config.h>
 #include <weir/failover_config.h>
 #include <weir/health_config.h>
@@ -203,6 +204,10 @@ struct ClusterHttp2Config {
 // PROXY protocol to the endpoints; a connection then serves one request.
 enum class SendProxy : std::uint8_t { kOff, kV2 };
 
+// Who answers at the endpoints. Another weir is told how a request has hopped between cells, and
+// its refusals are final.
+enum class ClusterPeer : std::uint8_t { kApplication, kWeir };
+
 struct ClusterConfig {
   std::string name;
   // Exactly one source is given in YAML. `endpoints_file` is read at load into `endpoints`.
@@ -214,6 +219,7 @@ struct ClusterConfig {
   std::optional<ClusterTlsConfig> tls;  // nullopt: plain
   ClusterHttp2Config http2;
   SendProxy proxy_protocol = SendProxy::kOff;
+  ClusterPeer peer = ClusterPeer::kApplication;
   LoadBalancingConfig load_balancing;
   std::optional<HealthCheckConfig> health_check;   // nullopt: endpoints are not asked
   std::optional<OutlierConfig> outlier_detection;  // nullopt: answers are not judged
@@ -249,7 +255,7 @@ struct RouteMatch {
 };
 
 struct ClusterTarget {
-  std::string cluster;
+  std::string cluster;  // may hold kCellPlaceholder
 };
 
 // One of cluster and group.
@@ -385,6 +391,7 @@ struct RouteConfig {
   std::vector<std::string> upgrades;       // protocols, lower case ("websocket"), or "connect"
   Millis upgrade_idle_timeout{3'600'000};  // silence both ways that ends an upgrade; 0 off
   GrpcConfig grpc;
+  RouteCellsConfig cells;
   bool buffer_request = false;  // hold the whole request body before the first byte goes upstream
   std::int32_t priority = 0;    // breaks ties between equally specific routes; higher first
   std::optional<std::uint8_t> shed_priority;  // 0 to 5 of whom identity and class give none
@@ -403,7 +410,8 @@ struct Config {
   ShutdownConfig shutdown;
   std::optional<IdentityConfig> identity;  // nullopt: requests belong to nobody in particular
   TenantsConfig tenants;
-  std::string tenants_file;  // read at load into tenants; YAML has one of the two
+  std::string tenants_file;          // read at load into tenants; YAML has one of the two
+  std::optional<CellsConfig> cells;  // nullopt: there are none
   LoadSheddingConfig load_shedding;
   std::optional<ClientDeadlineConfig> client_deadline;  // nullopt: clients are not asked
   std::vector<LimitConfig> limits;                      // in the order of the file, names unique

@@ -64,6 +64,9 @@ enum class ErrorCode : uint8_t {
   kQueueTimeout,
   kNodeQueueFull,
   kNodeQueueTimeout,
+  kCellUnavailable,
+  kGuestCapacity,
+  kCellLoop,
   kInternal,
   // The origin (upstream's fault).
   kDnsFailure,

@@ -35,6 +35,7 @@ constexpr auto kRooms = std::to_array<Room>({
     add_policies,
     add_overload,
     add_traffic,
+    add_cells,
     add_workers,
     add_listeners,
     add_endpoints,

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "admin/breakers.h"
+#include "admin/cells_page.h"
 #include "admin/json.h"
 #include "admin/metrics.h"
 #include "config/dump.h"
@@ -66,6 +67,8 @@ std::span<const Router::Page> Router::pages() {
        &Router::failover_groups},
       {"/breakers", Method::kGet, false, "circuit breakers and what they saw, JSON",
        &Router::breakers},
+      {"/cells", Method::kGet, false, "cells, their states, where requests were served, JSON",
+       &Router::cells},
       {"/config", Method::kGet, false, "the config in force, secrets out; JSON, ?format=yaml",
        &Router::config},
       {"/routes", Method::kGet, false, "routes in the order in which they are tried",
@@ -171,6 +174,12 @@ Router::Answer Router::clusters(const Request&, Later& later) {
 Router::Answer Router::failover_groups(const Request&, Later& later) {
   return write_page([groups = process_.failover_groups()] { return failover_json(groups); }, kJson,
                     later);
+}
+
+Router::Answer Router::cells(const Request&, Later& later) {
+  const auto snapshot = process_.snapshot();
+  if (!snapshot || !snapshot->cells) return text(404, "the config has no cells\n");
+  return write_page([shown = snapshot->cells] { return cells_json(*shown); }, kJson, later);
 }
 
 Router::Answer Router::stats(const Request&, Later& later) {

@@ -62,6 +62,7 @@ class Router {
   Answer readyz(const Request&, Later&);
   Answer breakers(const Request& request, Later& later);
   Answer config(const Request& request, Later& later);
+  Answer cells(const Request&, Later& later);
   Answer clusters(const Request&, Later& later);
   Answer failover_groups(const Request&, Later& later);
   Answer stats(const Request&, Later& later);

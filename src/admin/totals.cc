@@ -122,6 +122,31 @@ std::vector<LimitTotals> limit_totals(const policy::LimitSet& limits) {
   return out;
 }
 
+CellTotals cell_totals(const Process& process, const proxy::Cells& cells) {
+  CellTotals out;
+  out.self = cells.config().self;
+  for (uint32_t home = 0; home < cells.size(); ++home) {
+    for (uint32_t served = 0; served < cells.size(); ++served) {
+      const policy::CellRow& row = cells.row(home, served);
+      for (size_t i = 0; i < static_cast<size_t>(policy::CellReason::kCount); ++i) {
+        const auto reason = static_cast<policy::CellReason>(i);
+        const uint64_t count = row.total(reason);
+        if (count == 0) continue;
+        out.requests.push_back({row.home.name, row.served.name, reason, count});
+      }
+    }
+  }
+  if (!out.self.empty()) {
+    out.guests = cells.record(cells.self()).guests.load(std::memory_order_relaxed);
+  }
+  for (const WorkerReading& worker : process.workers()) {
+    add_all(out.tags_rejected, worker.stats->cell_tags_rejected);
+    out.hops += worker.stats->cell_hops.value();
+    out.guests_refused += worker.stats->cell_guests_refused.value();
+  }
+  return out;
+}
+
 }  // namespace
 
 void Latency::add(const base::LatencyHistogram& histogram) {
@@ -171,6 +196,7 @@ Totals collect(const Process& process) {
     out.limits = limit_totals(*snapshot->policies->limits);
   }
   out.breakers = breaker_totals(*snapshot, process.clock().now());
+  if (snapshot->cells) out.cells = cell_totals(process, *snapshot->cells);
   return out;
 }
 

@@ -20,6 +20,8 @@
 #include "base/memory_budget.h"
 #include "http/grpc.h"
 #include "net/tls_session.h"
+#include "policy/cell_ledger.h"
+#include "policy/cell_tag.h"
 #include "policy/traffic.h"
 #include "proxy/stats.h"
 #include "upstream/cluster_manager.h"
@@ -77,6 +79,22 @@ struct LimitTotals {
   uint64_t waited = 0;
   uint64_t refused_wait = 0;
   uint64_t dry_run = 0;
+};
+
+/// Cells of the config in force, over all workers.
+struct CellTotals {
+  struct Requests {
+    std::string home;
+    std::string served;
+    policy::CellReason reason{};
+    uint64_t count = 0;
+  };
+  std::string self;  ///< Empty: a front door.
+  std::vector<Requests> requests;
+  std::array<uint64_t, static_cast<size_t>(policy::TagFault::kCount)> tags_rejected{};
+  uint64_t hops = 0;
+  uint64_t guests = 0;
+  uint64_t guests_refused = 0;
 };
 
 struct WorkerTotals {
@@ -163,6 +181,7 @@ struct Totals {
   std::vector<BreakerTotals> breakers;
   std::vector<policy::TrafficTable::Line> tenants;    ///< The busiest, and `other`.
   std::vector<policy::TrafficTable::Line> functions;  ///< The same.
+  std::optional<CellTotals> cells;
   std::array<uint64_t, static_cast<size_t>(ErrorCode::kCount)> failures{};
   uint64_t spliced_bytes = 0;
   uint64_t idle_shed_downstream = 0;

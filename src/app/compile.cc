@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "config/file.h"
 #include "proxy/snapshot.h"
 
 namespace weir::app {
@@ -21,10 +22,18 @@ std::unique_ptr<const proxy::AccessLogFormat> compile_access_log(const AccessLog
   return std::make_unique<const proxy::AccessLogFormat>(std::move(*format));
 }
 
+// Secrets are left alone where TLS files are.
+proxy::Cells::ReadFile read_beside(const Config& config) {
+  return [&config](const std::string& path) {
+    return config::read_whole_file(config.files.empty() ? path
+                                                        : config::beside(config.files[0], path));
+  };
+}
+
 // Loads and leaves in `out` what the validators compiled on the way: compiling is how they check.
 config::LoadResult load(const std::string& path,
                         const std::shared_ptr<net::TlsTicketKeys>& ticket_keys, Compiled& out) {
-  const std::array<config::Validator, 4> validators{
+  const std::array<config::Validator, 5> validators{
       [&](const Config& config, config::Diagnostics& diagnostics) {
         out.routes = route::Table::compile(config.routes, diagnostics);
       },
@@ -36,6 +45,10 @@ config::LoadResult load(const std::string& path,
       },
       [&](const Config& config, config::Diagnostics& diagnostics) {
         out.policies = proxy::compile_policies(config, diagnostics);
+      },
+      [&](const Config& config, config::Diagnostics& diagnostics) {
+        out.cells =
+            proxy::Cells::compile(config, ticket_keys ? read_beside(config) : nullptr, diagnostics);
       }};
   config::LoadOptions options;
   options.validators = validators;

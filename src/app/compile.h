@@ -18,6 +18,7 @@
 #include "config/diagnostics.h"
 #include "config/load.h"
 #include "proxy/access_log.h"
+#include "proxy/cells.h"
 #include "proxy/policies.h"
 #include "route/table.h"
 
@@ -27,6 +28,7 @@ struct Compiled {
   std::shared_ptr<const Config> config;
   std::unique_ptr<const route::Table> routes;
   std::unique_ptr<const proxy::AccessLogFormat> access_log;  ///< Null if it is off.
+  std::unique_ptr<proxy::Cells> cells;                       ///< As in proxy::Snapshot.
   std::unique_ptr<proxy::Policies> policies;                 ///< As in proxy::Snapshot.
   std::vector<std::vector<uint32_t>> route_clusters;         ///< As in proxy::Snapshot.
   TlsContexts tls;                                           ///< Empty if its files were not read.

@@ -10,6 +10,7 @@
 #include "app/commands.h"
 #include "app/compile.h"
 #include "app/exit_code.h"
+#include "app/explain_cells.h"
 #include "app/explain_owner.h"
 #include "base/arena.h"
 #include "http/head.h"
@@ -131,6 +132,7 @@ int explain_request(const Options& options, Compiled& compiled) {
   if (explanation.route == nullptr) return kExitNoRoute;
   std::printf("target: %s\n", describe(*explanation.route).c_str());
   print_groups(*compiled.config, explanation.route->target());
+  std::fputs(explain_cells(compiled, *explanation.route, head, arena).c_str(), stdout);
   print_as_sent(*explanation.route, head, arena);
   print_owner(compiled, *sender, head, *explanation.route);
   return kExitOk;

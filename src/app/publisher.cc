@@ -21,6 +21,8 @@ std::expected<void, std::string> Publisher::publish(Compiled compiled, Done done
   next->routes = std::move(compiled.routes);
   next->access_log = std::move(compiled.access_log);
   next->policies = std::move(compiled.policies);
+  if (compiled.cells) compiled.cells->join(parts_.cells);
+  next->cells = std::move(compiled.cells);
   next->route_clusters = std::move(compiled.route_clusters);
   next->clusters = parts_.clusters.apply(next->config->clusters, compiled.tls.clusters);
   next->failover = parts_.failover.apply(*next->config, *next->clusters);

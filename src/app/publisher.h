@@ -38,6 +38,7 @@ class Publisher {
     upstream::ClusterManager& clusters;
     upstream::FailoverManager& failover;
     MemoryGuard& memory;
+    policy::CellLedger& cells;
     const std::vector<std::unique_ptr<proxy::Worker>>& workers;
     BreakerWatch& breaker_watch;
   };

@@ -104,9 +104,10 @@ std::expected<void, std::string> Server::start(Compiled compiled) {
                                      &memory_->budget(), &memory_->shares()}));
     descriptors_->enlist(*workers_.back());
   }
-  publisher_ =
-      std::make_unique<Publisher>(Publisher::Parts{loop_, config_thread_, *listeners_, clusters_,
-                                                   failover_, *memory_, workers_, breaker_watch_});
+  cells_ = std::make_unique<policy::CellLedger>(count);
+  publisher_ = std::make_unique<Publisher>(Publisher::Parts{loop_, config_thread_, *listeners_,
+                                                            clusters_, failover_, *memory_, *cells_,
+                                                            workers_, breaker_watch_});
   reloader_ = std::make_unique<Reloader>(
       Reloader::Parts{loop_, config_thread_, *publisher_, *log_thread_, ticket_keys_, *limits_},
       config_path_);

@@ -101,6 +101,7 @@ class Server final : public admin::Process {
   std::unique_ptr<LimitOffice> limits_;
   std::unique_ptr<proxy::DescriptorGuard> descriptors_;
   std::unique_ptr<MemoryGuard> memory_;
+  std::unique_ptr<policy::CellLedger> cells_;
   std::vector<std::unique_ptr<proxy::Worker>> workers_;
   std::vector<Thread> threads_;
   std::unique_ptr<Publisher> publisher_;

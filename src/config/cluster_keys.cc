@@ -230,6 +230,10 @@ CodecPtr<ClusterConfig> cluster_section() {
           key("proxy_protocol", &S::proxy_protocol,
               enumeration<SendProxy>({{"off", SendProxy::kOff}, {"v2", SendProxy::kV2}}),
               "v2 tells servers who the client is; a connection then serves one request."),
+          key("peer", &S::peer,
+              enumeration<ClusterPeer>(
+                  {{"application", ClusterPeer::kApplication}, {"weir", ClusterPeer::kWeir}}),
+              "weir: its endpoints are weirs, which are told the hops between cells."),
           key("load_balancing", &S::load_balancing, load_balancing_section(),
               "How requests are spread over the endpoints."),
           key("health_check", &S::health_check, optional(health_check_section()),

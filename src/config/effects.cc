@@ -46,6 +46,8 @@ constexpr std::array kRules{
     any("identity", "from the next request on"),
     any("tenants", "from the next request on"),
     any("tenants_file", "from the next request on"),
+    any("cells.members.*.state", "from the next request on; what was said by hand is over"),
+    any("cells", "from the next request on; tags keep their homes while the cell is there"),
     restart("limits.*.max_keys", "needs a restart: a table of buckets does not change its size"),
     any("limits.*.key", "counted anew: its buckets begin full, requests in flight keep places"),
     added("limits.*", "from the next request on; its buckets begin full"),

@@ -124,6 +124,10 @@ void check_key(Reader& reader, NodeId at, const LimitConfig& limit, const Config
   };
   missing(LimitDimension::Kind::kTenant, "tenant", [](const auto& i) { return i.tenant; });
   missing(LimitDimension::Kind::kFunction, "function", [](const auto& i) { return i.function; });
+  if (!counts_by(limit, LimitDimension::Kind::kCell) || config.cells) return;
+  const Reader::Step step(reader, "key");
+  reader.error(reader.find(at, "key"),
+               {"nobody has a cell: there are no cells", "add cells: {members: {c1: {}, c2: {}}}"});
 }
 
 // Where an override stands: its name, or the file that it comes from.

@@ -21,6 +21,12 @@ CodecPtr<ListenerTlsConfig> listener_tls_section();
 CodecPtr<IdentityConfig> identity_section();
 CodecPtr<TenantsConfig> tenants_section();
 CodecPtr<LimitConfig> limit_section();
+CodecPtr<CellsConfig> cells_section();
+CodecPtr<RouteCellsConfig> route_cells_section();
+// What cells must make of identity, trusted peers and each other.
+void check_cells(Reader& reader, NodeId id, Config& config);
+// The name of a cluster, which may hold `{cell}`.
+ScalarPtr<std::string> cluster_or_template();
 // What identity, tenants and limits must make of each other.
 void check_identity(Reader& reader, NodeId id, Config& config);
 // Names within tenants; `tenants` is the node of its keys.
@@ -47,6 +53,9 @@ CodecPtr<FailoverGroupConfig> failover_group_section();
 
 CodecPtr<RouteConfig> route_section();
 CodecPtr<RouteMatch> match_section();
+// Conditions on headers and query parameters.
+CodecPtr<std::vector<ValueMatch>> header_matches();
+CodecPtr<std::vector<ValueMatch>> query_matches();
 CodecPtr<RouteTarget> target_section();
 CodecPtr<DirectTarget> direct_section();
 CodecPtr<Rewrite> rewrite_section();

@@ -20,13 +20,11 @@ using Dimension = LimitDimension::Kind;
 
 ScalarPtr<LimitDimension> dimension() {
   static const std::vector<std::pair<std::string_view, Dimension>> kWords{
-      {"tenant", Dimension::kTenant},
-      {"function", Dimension::kFunction},
-      {"client_ip", Dimension::kClientIp},
-      {"route", Dimension::kRoute},
-      {"listener", Dimension::kListener}};
+      {"tenant", Dimension::kTenant},      {"function", Dimension::kFunction},
+      {"client_ip", Dimension::kClientIp}, {"route", Dimension::kRoute},
+      {"listener", Dimension::kListener},  {"cell", Dimension::kCell}};
   ScalarSpec<LimitDimension> spec;
-  spec.type = {"tenant, function, client_ip, route, listener or header:NAME", {}};
+  spec.type = {"tenant, function, client_ip, route, listener, cell or header:NAME", {}};
   spec.parse = [](const std::string& text) -> Parsed<LimitDimension> {
     if (text.starts_with("header:")) {
       auto header = header_name()->spec().parse(text.substr(7));

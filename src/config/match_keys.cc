@@ -187,6 +187,9 @@ CodecPtr<std::vector<ValueMatch>> value_matches(ScalarPtr<std::string> name) {
 
 }  // namespace
 
+CodecPtr<std::vector<ValueMatch>> header_matches() { return value_matches(header_name()); }
+CodecPtr<std::vector<ValueMatch>> query_matches() { return value_matches(nonempty_text()); }
+
 CodecPtr<RouteMatch> match_section() {
   using S = RouteMatch;
   static const auto table = section<S>(
@@ -196,9 +199,9 @@ CodecPtr<RouteMatch> match_section() {
           key("path", &S::path, path_match(), "The path, after normalisation."),
           key("methods", &S::methods, list_of(method()),
               "Methods, in capitals; empty matches every method."),
-          key("headers", &S::headers, value_matches(header_name()),
+          key("headers", &S::headers, header_matches(),
               "Headers that must all be there: a text, or exact, prefix, regex or present."),
-          key("query", &S::query, value_matches(nonempty_text()),
+          key("query", &S::query, query_matches(),
               "Query parameters that must all be there, in the same form as headers."),
       },
       [](Reader&, NodeId, S& match) {

@@ -192,6 +192,9 @@ CodecPtr<Config> config_section() {
           key("tenants_file", &S::tenants_file, nonempty_text(),
               "A YAML file with the keys of tenants, instead of them, read at every load.",
               KeyUse::kAlternative),
+          key("cells", &S::cells, optional(cells_section()),
+              "Units of deployment that serve a share of the tenants each, end to end.",
+              KeyUse::kAlternative),
           key("limits", &S::limits,
               section_list<LimitConfig>(
                   limit_section(), [](const auto& l) -> std::string_view { return l.name; },
@@ -219,6 +222,7 @@ CodecPtr<Config> config_section() {
         check_proxy_protocol(reader, id, config);
         read_tenants_file(reader, id, config);
         check_identity(reader, id, config);
+        check_cells(reader, id, config);
       });
   return table;
 }

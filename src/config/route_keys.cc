@@ -277,6 +277,7 @@ CodecPtr<RouteConfig> route_section() {
           key("upgrade_idle_timeout", &S::upgrade_idle_timeout, duration(Zero::kOff),
               "The longest silence, both ways, of an upgraded connection; 0 for no limit."),
           key("grpc", &S::grpc, grpc_section(), "What only gRPC has."),
+          key("cells", &S::cells, route_cells_section(), "What this route does away from home."),
           key("buffer_request", &S::buffer_request, boolean(),
               "Hold the whole request body before the server sees a byte of it."),
           key("priority", &S::priority, count<std::int32_t>(-1'000'000, 1'000'000),

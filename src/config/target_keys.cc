@@ -91,7 +91,8 @@ CodecPtr<RedirectTarget> redirect_section() {
 CodecPtr<TargetKeys> target_keys() {
   using S = TargetKeys;
   return section<S>({
-      key("cluster", &S::cluster, name(), "The name of the cluster that answers.",
+      key("cluster", &S::cluster, cluster_or_template(),
+          "The name of the cluster that answers; {cell} in it stands for the request's cell.",
           KeyUse::kAlternative),
       key("failover_group", &S::failover_group, name(),
           "The name of the failover group that answers.", KeyUse::kAlternative),

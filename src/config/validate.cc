@@ -96,7 +96,7 @@ class CrossCheck {
       }
     }
     if (const auto* one = std::get_if<ClusterTarget>(&route.target)) {
-      check_cluster(one->cluster, route, route.target_location, "target.cluster");
+      check_target(one->cluster, route);
     } else if (const auto* many = std::get_if<WeightedTarget>(&route.target)) {
       for (const WeightedCluster& part : many->clusters) {
         if (!part.group.empty()) {
@@ -121,6 +121,31 @@ class CrossCheck {
       return;
     }
     check_cluster_name(fallback.cluster, fallback.location, key);
+  }
+
+  void check_target(const std::string& name, const RouteConfig& route) {
+    const std::size_t at = name.find(kCellPlaceholder);
+    if (at == std::string::npos) {
+      return check_cluster(name, route, route.target_location, "target.cluster");
+    }
+    const std::string key = "routes." + route.name + ".target.cluster";
+    if (!config_.cells) {
+      return out_.error(route.target_location, key,
+                        {"`{cell}` without cells", "add cells: {members: {c1: {}, c2: {}}}"});
+    }
+    for (const CellConfig& cell : config_.cells->members) {
+      std::string one = name;
+      one.replace(at, std::string_view(kCellPlaceholder).size(), cell.name);
+      const auto found = clusters_.find(one);
+      if (found != clusters_.end()) {
+        used_.insert(*found);
+        continue;
+      }
+      out_.error(
+          route.target_location, key,
+          {"cell `" + cell.name + "` has no endpoint here: there is no cluster `" + one + "`",
+           "add it under clusters:"});
+    }
   }
 
   void check_cluster(const std::string& name, const RouteConfig& route, const SourceLocation& at,

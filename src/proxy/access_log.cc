@@ -41,6 +41,8 @@ constexpr auto kFields = std::to_array<Field>({
     {"function", &R::function},
     {"class", &R::class_name},
     {"priority", &R::priority},
+    {"cell", &R::cell},
+    {"cell_served", &R::cell_served},
     {"cluster", &R::cluster},
     {"endpoint", &R::endpoint},
     {"attempts", &R::attempts},

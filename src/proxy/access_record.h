@@ -33,7 +33,9 @@ struct AccessRecord {
   std::string_view tenant;  ///< By the config's identity; empty: it has none.
   std::string_view function;
   std::string_view class_name;
-  int64_t priority = -1;  ///< 0 is shed last, 5 first; -1: nobody said one.
+  int64_t priority = -1;         ///< 0 is shed last, 5 first; -1: nobody said one.
+  std::string_view cell;         ///< Its home; empty: the config has no cells.
+  std::string_view cell_served;  ///< Empty: nobody here knows.
   std::string_view cluster;
   std::string_view endpoint;  ///< Of the last attempt.
   uint32_t attempts = 0;

@@ -13,7 +13,8 @@ struct BreakerCall {
   policy::ClusterBreakers* of = nullptr;  ///< Of the snapshot, or held by `kept`.
   std::shared_ptr<policy::ClusterBreakers> kept;
   policy::BreakerPermit permit;
-  Duration retry_after{0};  ///< Of a refusal.
+  Duration retry_after{0};  ///< Of a refusal,
+  uint32_t refused_by = 0;  ///< and the cluster's place in the snapshot.
   bool fell_back = false;   ///< It is where an open breaker has sent it: no further.
 };
 

@@ -4,7 +4,7 @@
 //   receive head       the client's codec parses, normalises and calls on_request_head()
 //   identify           who is it: client address, trust, request id, trace
 //   match route        host, path, method, conditions -> route, and with it the owner: tenant,
-//                      function, class
+//                      function, class; and the cell it lives in (exchange_cells.cc)
 //   run policies       what may end it here: refusals of weir itself, limits of the route,
 //                      limits of the owner, where it may have to wait (exchange_limits.cc)
 //   choose cluster     direct answer, redirect, or a cluster that admits it (exchange_target.cc)
@@ -141,8 +141,10 @@ Exchange::Next Exchange::match_route() {
   route_ = match.route;
   route_index_ = match.index;
   route_hold_.reset();
-  if (worker_.snapshot().policies == nullptr || owner_ != nullptr) return Next::kContinue;
-  return identify_owner() ? Next::kContinue : Next::kDone;
+  const Snapshot& snapshot = worker_.snapshot();
+  if (snapshot.policies != nullptr && owner_ == nullptr && !identify_owner()) return Next::kDone;
+  const bool celled = snapshot.cells != nullptr || cell_ != nullptr;
+  return !celled || identify_cell() ? Next::kContinue : Next::kDone;
 }
 
 Exchange::Next Exchange::run_request_policies() {
@@ -227,6 +229,7 @@ Exchange::Next Exchange::finish() {
   backoff_timer_.cancel();
   deadline_timer_.cancel();
   record();
+  if (cell_ != nullptr) release_cell();
   if (owner_ != nullptr) release_owner();
   if (tunnel_ != nullptr) close_tunnel();
   attempt_.end();

@@ -38,6 +38,7 @@ class TlsSession;
 
 namespace weir::policy {
 enum class TrafficOutcome : uint8_t;
+enum class CellReason : std::uint8_t;
 struct LimitVerdict;
 }  // namespace weir::policy
 
@@ -49,6 +50,8 @@ namespace weir::proxy {
 
 struct BestAnswer;
 struct Deadline;
+class Cells;
+struct CellCall;
 struct GrpcCall;
 struct Hops;
 struct Owner;
@@ -149,6 +152,8 @@ class Exchange final : public base::ListLink<> {
   bool grouped() const { return hops_ != nullptr; }
   /// The same for the breakers of its cluster.
   void keep_breaker(const Snapshot& leaving);
+  /// The same for its cell. Requires: cell().
+  void keep_cells(std::shared_ptr<const Cells> cells);
   const route::Route* route() const { return route_; }
   /// Memory is short: what is kept for a retry goes.
   void drop_extras();
@@ -156,11 +161,14 @@ class Exchange final : public base::ListLink<> {
   void reset_for_memory();
   /// Null: the config has neither identity nor limits, or it is too early.
   const Owner* owner() const { return owner_; }
+  /// Null: the config has no cells, the route needs none, or it is too early.
+  const CellCall* cell() const { return cell_; }
   uint32_t route_index() const { return route_index_; }
   /// 0 is shed last, 5 first: by identity, else class, else route, else 3.
   uint8_t priority() const;
   /// Requires: admitted to one.
   upstream::WorkerCluster& cluster() const { return *request_permit_; }
+  bool admitted() const { return static_cast<bool>(request_permit_); }
   base::Account& account() { return account_; }
   bool routed() const { return route_ != nullptr && !route_hold_; }
 
@@ -268,12 +276,27 @@ class Exchange final : public base::ListLink<> {
   void count_traffic(int64_t total_us);
   policy::TrafficOutcome traffic_outcome() const;
 
-  std::optional<Next> fall_back(uint32_t target);
+  std::optional<Next> fall_back();
   std::string_view breaker_function() const;
   std::string_view retry_after();
   void tell_breaker(base::CallOutcome outcome);
   void tell_breaker(const ResponseHead& head);
   void tell_breaker_grpc(const HeaderList& trailers);
+
+  bool identify_cell();
+  bool read_cell_path();
+  bool take_cell_tag(int64_t now);
+  void assign_cell(int64_t now);
+  void release_cell();
+  void count_cell();
+  Result<void> enter_cell();
+  bool cell_usable(uint32_t cell);
+  Result<void> serve_in(uint32_t cell, policy::CellReason reason);
+  Result<void> take_guest();
+  const char* why_no_hop(uint32_t from) const;
+  Result<void> hop_from(uint32_t from, policy::CellReason reason);
+  uint32_t roomiest_cell();
+  bool hop_after(const Error& error);
 
   bool admit_upgrade();
   /// A tunnel was asked for and there is no answer yet.
@@ -384,6 +407,7 @@ class Exchange final : public base::ListLink<> {
   Trail* trail_ = nullptr;        ///< Null until there is a second attempt.
   BestAnswer* best_ = nullptr;    ///< Null until an answer is kept.
   Owner* owner_ = nullptr;        ///< In the arena; null where the config knows no owners.
+  CellCall* cell_ = nullptr;      ///< In the arena; null where the config knows no cells.
 
   std::string_view client_ip_;
   std::string_view request_id_;

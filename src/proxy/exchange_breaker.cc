@@ -73,15 +73,16 @@ Result<void> Exchange::pass_breakers(uint32_t target) {
   if (!refusal) return {};
   breaker_.of = nullptr;
   breaker_.retry_after = refusal->retry_after;
+  breaker_.refused_by = target;
   const std::string_view detail =
       arena_.concat({words_of(*refusal), config.name, std::string_view("\0", 1)});
   return weir::fail(ErrorCode::kCircuitOpen, detail.data());
 }
 
 // Whether something else than the refusal is given: then it is said what follows.
-std::optional<Exchange::Next> Exchange::fall_back(uint32_t target) {
+std::optional<Exchange::Next> Exchange::fall_back() {
   const Snapshot& snapshot = worker_.snapshot();
-  const auto& breaker = snapshot.config->clusters[target].circuit_breaker;
+  const auto& breaker = snapshot.config->clusters[breaker_.refused_by].circuit_breaker;
   if (!breaker || !breaker->fallback || breaker_.fell_back) return std::nullopt;
   breaker_.fell_back = true;
   if (breaker->fallback->direct) {

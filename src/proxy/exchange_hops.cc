@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "http/header_id.h"
+#include "proxy/cell_heads.h"
 #include "proxy/exchange.h"
 #include "proxy/hops.h"
 #include "proxy/request_head.h"
@@ -117,6 +118,9 @@ void Exchange::move_to(Placed placed) {
   hops_->tries = 0;
   request_permit_ = std::move(placed.permit);
   attempt_.forget_tried();
+  // The next cluster may be other than a weir, and is not to see what weirs tell each other.
+  const bool restamp = cell_ != nullptr && upstream_request_.headers.size() != 0;
+  if (restamp) stamp_cell(upstream_request_.headers, *this);
 }
 
 // A reload has made groups anew: the one of the same name goes on.

@@ -9,6 +9,7 @@
 #include "http/forwarded.h"
 #include "http/header_id.h"
 #include "net/tls_session.h"
+#include "proxy/cell_call.h"
 #include "proxy/exchange.h"
 #include "proxy/owner.h"
 #include "proxy/snapshot.h"
@@ -155,6 +156,7 @@ Exchange::Next Exchange::take_limits() {
   facts.weight = owner_->weight;
   facts.route = route_->name();
   facts.listener = client_.listener->config().name;
+  if (cell_ != nullptr) facts.cell = cell_->name(cell_->home);
   if (owner_->policies->limits->counts_addresses()) facts.client_ip = client_address();
   facts.headers = &request_.headers;
   // What comes with the head; then the client is paused.

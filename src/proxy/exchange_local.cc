@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "http/header_id.h"
 #include "proxy/access_record.h"
+#include "proxy/cell_call.h"
 #include "proxy/exchange.h"
 #include "proxy/hops.h"
 #include "proxy/owner.h"
@@ -157,6 +158,7 @@ void Exchange::record() {
   stats.duration.observe_us(static_cast<uint64_t>(total));
   if (grpc_ != nullptr) count_grpc();
   if (owner_ != nullptr) count_traffic(total);
+  if (cell_ != nullptr) count_cell();
   if (failed_) worker_.mutable_stats().failures[static_cast<size_t>(error_.code)].add();
   if (prioritised()) worker_.mutable_stats().requests_by_priority[priority()].add();
   if (request_permit_) {
@@ -221,6 +223,10 @@ void Exchange::write_log(int64_t total_us) {
     record.tenant = owner_->tenant.empty() ? owner_->bucket : owner_->tenant;
     record.function = owner_->function;
     record.class_name = owner_->class_name;
+  }
+  if (cell_ != nullptr) {
+    record.cell = cell_->name(cell_->home);
+    record.cell_served = cell_->name(cell_->served);
   }
   if (request_permit_) record.cluster = cluster().name();
   record.endpoint = attempt_.endpoint_text();

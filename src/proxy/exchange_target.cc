@@ -18,11 +18,10 @@ Exchange::Next Exchange::choose_cluster() {
     answer_redirect();
     return Next::kDone;
   }
-  const uint32_t target = choose_target();
-  if (const Result<void> entered = enter(target); !entered) {
-    const bool open = entered.error().code == ErrorCode::kCircuitOpen;
-    const bool alone = (target & kGroupBit) == 0;
-    const auto instead = open && alone ? fall_back(target) : std::nullopt;
+  const Result<void> entered = cell_ == nullptr ? enter(choose_target()) : enter_cell();
+  if (!entered) {
+    const bool open = entered.error().code == ErrorCode::kCircuitOpen && hops_ == nullptr;
+    const auto instead = open ? fall_back() : std::nullopt;
     if (!instead) fail(entered.error());
     if (instead != Next::kContinue) return Next::kDone;
   }

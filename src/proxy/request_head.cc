@@ -7,6 +7,7 @@
 #include "http/forwarded.h"
 #include "http/header_id.h"
 #include "net/tls_session.h"
+#include "proxy/cell_heads.h"
 #include "proxy/exchange.h"
 #include "proxy/owner.h"
 #include "proxy/worker_listener.h"
@@ -137,7 +138,8 @@ Result<void> make_upstream_head(Exchange& exchange, RequestHead& out) {
   const RequestHead& in = exchange.request();
   const route::Route& route = *exchange.route();
   out = in;
-  const size_t added = kAdded + (exchange.owner() != nullptr ? kAddedByOwner : 0);
+  const size_t added = kAdded + (exchange.owner() != nullptr ? kAddedByOwner : 0) +
+                       (exchange.cell() != nullptr ? kAddedByCell : 0);
   out.headers = copy_headers(in.headers, added, arena);
   http::remove_hop_by_hop(out.headers);
   // Weir answers it itself, when it is ready for the body.
@@ -152,6 +154,7 @@ Result<void> make_upstream_head(Exchange& exchange, RequestHead& out) {
   http::set_forwarded(out.headers, facts, arena);
   set_client_cert(out.headers, exchange);
   if (exchange.owner() != nullptr) set_identity(out.headers, exchange);
+  if (exchange.cell() != nullptr) stamp_cell(out.headers, exchange);
   out.headers.push({"via", http::via_value(in.version), HeaderId::kVia});
   set(out.headers, {"x-request-id", exchange.request_id(), HeaderId::kXRequestId});
   if (exchange.trace_begun()) {

@@ -4,8 +4,10 @@
 #include <charconv>
 
 #include "http/forwarded.h"
+#include "http/head.h"
 #include "http/header_id.h"
 #include "http/status.h"
+#include "proxy/cell_heads.h"
 #include "proxy/exchange.h"
 #include "proxy/hops.h"
 #include "proxy/worker.h"
@@ -54,6 +56,13 @@ void make_client_response(ResponseHead& head, Exchange& exchange) {
   if (headers.find(HeaderId::kXRequestId) == nullptr) {
     headers.push({"x-request-id", exchange.request_id(), HeaderId::kXRequestId});
   }
+  if (exchange.cell() != nullptr) {
+    const HeaderList before = headers;
+    const size_t room = before.size() + kAddedByCell + http::kHeaderHeadroom;
+    headers = HeaderList(arena.array<Header>(room), room);
+    for (const Header& header : before) headers.push(header);
+    tell_cell(headers, exchange);
+  }
   // RFC 9209, 2.1.4: an origin's refusal after others; it is no word of weir's own.
   if (exchange.trail() != nullptr && head.status >= 500) tell_trail(headers, exchange);
   exchange.route()->response_ops().apply(headers, arena);
@@ -63,12 +72,13 @@ ResponseHead local_head(uint16_t status, size_t extra, Exchange& exchange) {
   ResponseHead head;
   head.status = status;
   head.reason = http::reason_phrase(status);
-  const size_t room = extra + kAdded;
+  const size_t room = extra + kAdded + (exchange.cell() != nullptr ? kAddedByCell : 0);
   head.headers = HeaderList(exchange.arena().array<Header>(room), room);
   head.headers.push({"date", date_now(exchange), HeaderId::kDate});
   if (!exchange.request_id().empty()) {
     head.headers.push({"x-request-id", exchange.request_id(), HeaderId::kXRequestId});
   }
+  if (exchange.cell() != nullptr) tell_cell(head.headers, exchange);
   return head;
 }
 

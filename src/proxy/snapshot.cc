@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proxy/snapshot.h"
 
+#include <string>
 #include <string_view>
 #include <unordered_map>
 
@@ -25,7 +26,16 @@ std::vector<std::vector<uint32_t>> resolve_route_clusters(const Config& config) 
   for (size_t i = 0; i < config.routes.size(); ++i) {
     const RouteTarget& target = config.routes[i].target;
     if (const auto* one = std::get_if<ClusterTarget>(&target)) {
-      out[i].push_back(clusters.at(one->cluster));
+      const size_t at = one->cluster.find(kCellPlaceholder);
+      if (at == std::string::npos) {
+        out[i].push_back(clusters.at(one->cluster));
+        continue;
+      }
+      for (const CellConfig& cell : config.cells->members) {
+        std::string name = one->cluster;
+        name.replace(at, std::string_view(kCellPlaceholder).size(), cell.name);
+        out[i].push_back(clusters.at(name));
+      }
     } else if (const auto* group = std::get_if<FailoverTarget>(&target)) {
       out[i].push_back(groups.at(group->group));
     } else if (const auto* split = std::get_if<WeightedTarget>(&target)) {

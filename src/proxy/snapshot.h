@@ -12,6 +12,7 @@
 
 #include "policy/cluster_breakers.h"
 #include "proxy/access_log.h"
+#include "proxy/cells.h"
 #include "proxy/listener.h"
 #include "proxy/policies.h"
 #include "route/table.h"
@@ -26,13 +27,15 @@ struct Snapshot {
   std::unique_ptr<const route::Table> routes;
   std::unique_ptr<const AccessLogFormat> access_log;         ///< Null if it is off.
   std::shared_ptr<const Policies> policies;                  ///< Null: neither identity nor limits.
+  std::shared_ptr<const Cells> cells;                        ///< Null: there are none.
   std::shared_ptr<const upstream::ClusterList> clusters;     ///< In the order of config->clusters.
   std::vector<ListenerUse> listeners;                        ///< In the order of config->listeners.
   std::shared_ptr<const upstream::FailoverGroups> failover;  ///< Null: there are none.
   /// In the order of config->clusters, null for those without a breaker; empty: none has one.
   std::vector<std::shared_ptr<policy::ClusterBreakers>> breakers;
-  /// Per route: indices into `clusters` of its target, in the target's order; empty for answers
-  /// that need none. With kGroupBit they are indices into `failover`.
+  /// Per route: indices into `clusters` of its target, in the target's order, and in that of
+  /// the cells where it names {cell}; empty for answers that need none. With kGroupBit they are
+  /// indices into `failover`.
   std::vector<std::vector<uint32_t>> route_clusters;
 };
 

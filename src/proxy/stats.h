@@ -14,6 +14,7 @@
 #include "base/counters.h"
 #include "http/grpc.h"
 #include "net/tls_session.h"
+#include "policy/cell_tag.h"
 
 namespace weir::proxy {
 
@@ -68,6 +69,9 @@ struct WorkerStats {
   std::array<base::Counter, static_cast<size_t>(MemoryRefusal::kCount)> memory_refusals;
   std::array<base::Counter, kLastPriority + 1> shed_by_priority;  ///< Refused by load shedding.
   base::Gauge shed_share_ppm;  ///< The share of requests that it means to refuse now.
+  std::array<base::Counter, static_cast<size_t>(policy::TagFault::kCount)> cell_tags_rejected;
+  base::Counter cell_hops;
+  base::Counter cell_guests_refused;
   base::Counter spliced_bytes;
   base::Counter log_dropped;           ///< Access log lines that found the ring full.
   base::Counter idle_shed_downstream;  ///< Closed because descriptors or memory ran short.

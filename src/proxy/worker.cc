@@ -101,6 +101,7 @@ void Worker::detach_exchanges() {
     if (exchange.grouped()) exchange.keep_group();
     if (exchange.owner() != nullptr) exchange.keep_owner(snapshot_->policies);
     exchange.keep_breaker(*snapshot_);
+    if (exchange.cell() != nullptr) exchange.keep_cells(snapshot_->cells);
   });
 }
 

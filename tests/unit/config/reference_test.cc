@@ -30,6 +30,15 @@ identity:
   priority: [{header: x-priority}]
 tenants: {classes: {gold: {}}}
 client_deadline: {}
+cells:
+  region: eu
+  assign:
+    - {pins: {acme: c2}, epoch: 1}
+    - {match: {headers: {x-canary: "1"}, query: {cell: canary}}, cell: c3}
+    - hash: tenant
+    - nearest: region
+    - random: true
+  members: {c1: {}, c2: {}, c3: {weight: 0, region: eu}}
 limits:
   - name: per-tenant
     requests: {rate: 200/s}
@@ -106,10 +115,10 @@ std::set<std::pair<std::string, std::string>> documented_keys() {
     std::string text = is_comment ? line.substr(2) : line;
     if (text.starts_with("- ")) text.erase(0, 2);
     const std::size_t end = text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_");
-    const bool is_key =
-        end != 0 && end != std::string::npos && text[end] == ':' &&
-        (!is_comment || text == "endpoints_file: orders.endpoints.yaml" ||
-         text == "overrides_file: addresses.limits.yaml" || text == "tenants_file: tenants.yaml");
+    const bool is_key = end != 0 && end != std::string::npos && text[end] == ':' &&
+                        (!is_comment || text == "endpoints_file: orders.endpoints.yaml" ||
+                         text == "overrides_file: addresses.limits.yaml" ||
+                         text == "tenants_file: tenants.yaml" || text == "pins_file: pins.yaml");
     if (is_key) {
       found.emplace(text.substr(0, end), std::exchange(comment, {}));
     } else if (is_comment) {

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// The page /cells: each cell with its state, and where its requests were served. Any thread.
+#pragma once
+
+#include <string>
+
+#include "proxy/cells.h"
+
+namespace weir::admin {
+
+/// Requires: joined.
+std::string cells_json(const proxy::Cells& cells);
+
+}  // namespace weir::admin

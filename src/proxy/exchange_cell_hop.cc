@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where an exchange with a home is served: at home, or by the rules of hops in another cell. An
+// overloaded cell sheds, it does not spread: only who finds nobody at home may leave.
+#include <algorithm>
+#include <string>
+#include <variant>
+
+#include "proxy/cell_call.h"
+#include "proxy/cell_heads.h"
+#include "proxy/exchange.h"
+#include "proxy/snapshot.h"
+#include "proxy/worker.h"
+
+namespace weir::proxy {
+namespace {
+
+using policy::CellReason;
+
+bool is_safe(Method method) {
+  return method == Method::kGet || method == Method::kHead || method == Method::kOptions;
+}
+
+bool names_cell(const RouteTarget& target) {
+  const auto* one = std::get_if<ClusterTarget>(&target);
+  return one != nullptr && one->cluster.find(kCellPlaceholder) != std::string::npos;
+}
+
+// Nothing was sent, because there was nobody to send it to.
+bool met_nobody(const Error& error) {
+  switch (error.code) {
+    case ErrorCode::kNoEndpoint:
+    case ErrorCode::kNoHealthyEndpoint:
+    case ErrorCode::kDnsFailure:
+      return true;
+    case ErrorCode::kConnectRefused:
+    case ErrorCode::kConnectTimeout:
+    case ErrorCode::kConnectFailed:
+    case ErrorCode::kUpstreamTls:
+      return error.retry == Retry::kUnsent;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+Result<void> Exchange::enter_cell() {
+  const Cells& cells = *cell_->cells;
+  const uint32_t self = cells.self();
+  if (!names_cell(route_->target())) {
+    if (self != Cells::kNone) {
+      if (const Result<void> taken = take_guest(); !taken) return taken;
+      cell_->served = self;
+    }
+    return enter(choose_target());
+  }
+  // Who has hopped to this cell is served here: sending him home would send him in circles.
+  const bool sent = cell_->hops > 0 && self != Cells::kNone;
+  const uint32_t first = sent ? self : cell_->home;
+  if (cells.state(first) == CellState::kDrained) return hop_from(first, CellReason::kDrained);
+  if (!cell_usable(first)) return hop_from(first, CellReason::kNoEndpoint);
+  return serve_in(first, cell_->reason);
+}
+
+bool Exchange::cell_usable(uint32_t cell) {
+  const uint32_t target = worker_.snapshot().route_clusters[route_index_][cell];
+  return worker_.cluster(target).shared().health().usable;
+}
+
+Result<void> Exchange::serve_in(uint32_t cell, CellReason reason) {
+  if (cell == cell_->cells->self()) {
+    if (const Result<void> taken = take_guest(); !taken) return taken;
+    if (cell_->guest_of != nullptr && !policy::is_hop(reason)) reason = CellReason::kGuest;
+  }
+  const Result<void> entered = enter(worker_.snapshot().route_clusters[route_index_][cell]);
+  if (!entered) return entered;
+  cell_->served = cell;
+  cell_->reason = reason;
+  return {};
+}
+
+// A place among the guests, for who lives elsewhere.
+Result<void> Exchange::take_guest() {
+  const Cells& cells = *cell_->cells;
+  const uint32_t self = cells.self();
+  if (cell_->home == self || cell_->guest_of != nullptr) return {};
+  policy::CellRecord& host = cells.record(self);
+  const CellState state = cells.state(self);
+  const bool closed =
+      state == CellState::kDrained || state == CellState::kFenced || state == CellState::kIsolated;
+  if (closed || !host.take_guest(cells.guest_limit())) {
+    worker_.mutable_stats().cell_guests_refused.add();
+    return weir::fail(ErrorCode::kGuestCapacity,
+                      closed ? "the cell takes no guests" : "the cell has as many as it takes");
+  }
+  cell_->guest_of = &host;
+  cell_->reason = CellReason::kGuest;
+  return {};
+}
+
+// Null: it may.
+const char* Exchange::why_no_hop(uint32_t from) const {
+  const Cells& cells = *cell_->cells;
+  const CellsConfig& config = cells.config();
+  const RouteCellsConfig& own = route_->config().cells;
+  if (own.fallback.value_or(config.fallback) == CellFallback::kStrict) {
+    return "and the route is strict";
+  }
+  const CellHop hop = own.hop.value_or(config.hop);
+  if (hop == CellHop::kNever) return "and the route never hops";
+  if (hop == CellHop::kSafeMethods && !is_safe(request_.method)) {
+    return "and the method is not safe to hop with";
+  }
+  const bool isolated =
+      cells.state(from) == CellState::kIsolated || cells.state(cell_->home) == CellState::kIsolated;
+  if (isolated) return "and it is isolated";
+  if (cell_->hops >= config.max_hops) return "and max_hops is reached";
+  return nullptr;
+}
+
+Result<void> Exchange::hop_from(uint32_t from, CellReason reason) {
+  const auto refuse = [&](std::string_view why) {
+    const std::string_view detail =
+        arena_.concat({"cell ", cell_->name(from),
+                       reason == CellReason::kDrained ? " is drained " : " has nobody ", why,
+                       std::string_view("\0", 1)});
+    return weir::fail(ErrorCode::kCellUnavailable, detail.data());
+  };
+  if (const char* const why = why_no_hop(from)) return refuse(why);
+  cell_->visited |= uint64_t{1} << from;
+  for (uint32_t to = roomiest_cell(); to != Cells::kNone; to = roomiest_cell()) {
+    cell_->visited |= uint64_t{1} << to;
+    if (!serve_in(to, reason)) continue;
+    ++cell_->hops;
+    cell_->left = cell_->left.empty() ? cell_->name(from)
+                                      : arena_.concat({cell_->left, ",", cell_->name(from)});
+    worker_.mutable_stats().cell_hops.add();
+    return {};
+  }
+  return refuse("and no other cell can take it");
+}
+
+// Of those that were not tried: in the home's region before elsewhere, then by free capacity.
+uint32_t Exchange::roomiest_cell() {
+  const Cells& cells = *cell_->cells;
+  const std::vector<uint32_t>& targets = worker_.snapshot().route_clusters[route_index_];
+  const std::string& region = cells.member(cell_->home).region;
+  uint32_t best = Cells::kNone;
+  uint64_t best_rank = 0;
+  for (uint32_t i = 0; i < cells.size(); ++i) {
+    if ((cell_->visited >> i & 1U) != 0 || i == cell_->home) continue;
+    if (cells.state(i) != CellState::kActive || !cell_usable(i)) continue;
+    const upstream::Cluster& cluster = worker_.cluster(targets[i]).shared();
+    const uint32_t whole = cells.member(i).capacity.value_or(cluster.limits().max_requests);
+    const uint32_t used = cluster.requests();
+    if (used >= whole) continue;
+    const uint64_t near = !region.empty() && cells.member(i).region == region ? 1 : 0;
+    const uint64_t rank = near << 32 | (whole - used);
+    if (rank <= best_rank) continue;
+    best = i;
+    best_rank = rank;
+  }
+  return best;
+}
+
+// Nobody at home could be reached: the next cell at once, since this one has felt nothing of it.
+bool Exchange::hop_after(const Error& error) {
+  const bool possible = cell_->served != Cells::kNone && routed() && met_nobody(error) &&
+                        names_cell(route_->target()) && !downstream_gone_ &&
+                        bytes_received_ == held_.size();
+  if (!possible) return false;
+  if (attempt_.has_untried() && may_repeat()) return false;
+  const uint32_t from = cell_->served;
+  cell_->visited |= uint64_t{1} << from;
+  if (why_no_hop(from) != nullptr || roomiest_cell() == Cells::kNone) return false;
+  note_attempt(error_info(error.code).reason);
+  if (!hop_from(from, CellReason::kConnectFailure)) return false;
+  attempt_.forget_tried();
+  if (upstream_request_.headers.size() != 0) stamp_cell(upstream_request_.headers, *this);
+  repeat({}, Duration::zero());
+  return true;
+}
+
+}  // namespace weir::proxy
