@@ -20,6 +20,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "policy/breaker.h"
@@ -33,8 +34,15 @@ class ClusterBreakers;
 class BreakerPermit {
  public:
   BreakerPermit() = default;
-  BreakerPermit(const BreakerPermit&) = delete;
-  BreakerPermit& operator=(const BreakerPermit&) = delete;
+  BreakerPermit(BreakerPermit&& from) noexcept
+      : cluster_probe_(std::exchange(from.cluster_probe_, nullptr)),
+        function_probe_(std::exchange(from.function_probe_, nullptr)) {}
+  BreakerPermit& operator=(BreakerPermit&& from) noexcept {
+    release();
+    cluster_probe_ = std::exchange(from.cluster_probe_, nullptr);
+    function_probe_ = std::exchange(from.function_probe_, nullptr);
+    return *this;
+  }
   ~BreakerPermit() { release(); }
   /// Ends the probes that it stands for. Harmless when repeated.
   void release();

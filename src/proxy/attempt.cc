@@ -33,7 +33,7 @@ Result<bool> Attempt::begin(uint64_t hash) {
 }
 
 Result<void> Attempt::choose() {
-  auto hold = exchange_.cluster().pick(hash_, {tried_.data(), tried_count_});
+  auto hold = exchange_.cluster().pick(hash_, {tried_.data(), tried_count_}, exchange_.reach());
   if (!hold) return std::unexpected(hold.error());
   report(upstream::AttemptOutcome::kNeutral);
   endpoint_ = std::move(*hold);
@@ -123,7 +123,7 @@ void Attempt::lease_again() {
 void Attempt::on_place() {
   if (!endpoint_) return;
   // Nothing has gone there yet: while this waited, the endpoint has failed its checks.
-  if (endpoint_->unhealthy()) {
+  if (endpoint_->unhealthy() && exchange_.reach() == upstream::Reach::kWell) {
     if (auto chosen = choose(); !chosen) {
       return exchange_.on_lease(std::unexpected(chosen.error()));
     }

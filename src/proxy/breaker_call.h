@@ -16,6 +16,13 @@ struct BreakerCall {
   Duration retry_after{0};  ///< Of a refusal,
   uint32_t refused_by = 0;  ///< and the cluster's place in the snapshot.
   bool fell_back = false;   ///< It is where an open breaker has sent it: no further.
+
+  /// Leaves the cluster that it was in for that of `there`.
+  void enter(BreakerCall there) {
+    of = there.of;
+    kept.reset();
+    permit = std::move(there.permit);
+  }
 };
 
 }  // namespace weir::proxy

@@ -131,8 +131,9 @@ class Exchange final : public base::ListLink<> {
   void on_limits(const policy::LimitVerdict& verdict);
 
   // ---- From a placement.
-  /// Whether the breakers of a cluster of the worker's snapshot, by its place there, let it in.
-  Result<void> pass_breakers(uint32_t target);
+  /// A place in a cluster of the worker's snapshot, by the cluster's place there, if its breakers
+  /// and its limits let the exchange in.
+  Result<upstream::RequestPermit> admit_to(uint32_t target, upstream::Reach reach);
 
   // ---- From the attempt.
   /// A place for a connection was waited for: ready, still connecting, or refused.
@@ -150,6 +151,8 @@ class Exchange final : public base::ListLink<> {
   /// The same for its failover group. Requires: grouped().
   void keep_group();
   bool grouped() const { return hops_ != nullptr; }
+  /// Whom its next attempt may go to, where it is.
+  upstream::Reach reach() const;
   /// The same for the breakers of its cluster.
   void keep_breaker(const Snapshot& leaving);
   /// The same for its cell. Requires: cell().
@@ -276,6 +279,7 @@ class Exchange final : public base::ListLink<> {
   void count_traffic(int64_t total_us);
   policy::TrafficOutcome traffic_outcome() const;
 
+  Result<void> pass_breakers(uint32_t target, BreakerCall& there);
   std::optional<Next> fall_back();
   std::string_view breaker_function() const;
   std::string_view retry_after();
@@ -291,6 +295,7 @@ class Exchange final : public base::ListLink<> {
   void count_cell();
   Result<void> enter_cell();
   bool cell_usable(uint32_t cell);
+  bool cell_open(uint32_t cell);
   Result<void> serve_in(uint32_t cell, policy::CellReason reason);
   Result<void> take_guest();
   const char* why_no_hop(uint32_t from) const;

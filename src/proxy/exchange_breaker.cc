@@ -60,18 +60,18 @@ std::string_view words_of(policy::BreakerRefusal refusal) {
 
 }  // namespace
 
-Result<void> Exchange::pass_breakers(uint32_t target) {
+Result<void> Exchange::pass_breakers(uint32_t target, BreakerCall& there) {
   const Snapshot& snapshot = worker_.snapshot();
-  breaker_.permit.release();
-  breaker_.kept.reset();
-  breaker_.of = snapshot.breakers.empty() ? nullptr : snapshot.breakers[target].get();
-  if (breaker_.of == nullptr) return {};
+  policy::ClusterBreakers* const of =
+      snapshot.breakers.empty() ? nullptr : snapshot.breakers[target].get();
+  if (of == nullptr) return {};
   const ClusterConfig& config = snapshot.config->clusters[target];
   const policy::BreakerMoment moment{worker_.loop().now(), worker_.rng()};
-  const auto refusal =
-      breaker_.of->admit(*config.circuit_breaker, breaker_function(), breaker_.permit, moment);
-  if (!refusal) return {};
-  breaker_.of = nullptr;
+  const auto refusal = of->admit(*config.circuit_breaker, breaker_function(), there.permit, moment);
+  if (!refusal) {
+    there.of = of;
+    return {};
+  }
   breaker_.retry_after = refusal->retry_after;
   breaker_.refused_by = target;
   const std::string_view detail =

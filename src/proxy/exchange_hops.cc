@@ -73,10 +73,8 @@ bool waited_in_vain(ErrorCode code) {
 class Admission final : public upstream::SeatAdmitter {
  public:
   explicit Admission(Exchange& exchange) : exchange_(exchange) {}
-  Result<void> admit(const FailoverSeat& seat) override {
-    const Result<void> passed = exchange_.pass_breakers(seat.cluster_index);
-    if (!passed) return passed;
-    auto admitted = exchange_.worker().cluster(seat.cluster_index).admit();
+  Result<void> admit(const FailoverSeat& seat, upstream::Reach reach) override {
+    auto admitted = exchange_.admit_to(seat.cluster_index, reach);
     if (!admitted) return std::unexpected(admitted.error());
     permit = std::move(*admitted);
     return {};
@@ -116,6 +114,7 @@ void Exchange::move_to(Placed placed) {
   hops_->visited[hops_->visited_count++] = placed.placement.seat->cluster.get();
   hops_->permit = std::move(placed.placement.permit);
   hops_->tries = 0;
+  hops_->reach = placed.placement.reach;
   request_permit_ = std::move(placed.permit);
   attempt_.forget_tried();
   // The next cluster may be other than a weir, and is not to see what weirs tell each other.
@@ -135,6 +134,10 @@ void Exchange::keep_group() { hops_->group = nullptr; }
 void Exchange::leave_group() {
   hops_->~Hops();
   hops_ = nullptr;
+}
+
+upstream::Reach Exchange::reach() const {
+  return hops_ == nullptr ? upstream::Reach::kWell : hops_->reach;
 }
 
 // ---- After a failure.

@@ -40,11 +40,21 @@ uint32_t Exchange::choose_target() {
 
 Result<void> Exchange::enter(uint32_t target) {
   if ((target & kGroupBit) != 0) return enter_group(target & ~kGroupBit);
-  if (const Result<void> passed = pass_breakers(target); !passed) return passed;
-  auto permit = worker_.cluster(target).admit();
+  auto permit = admit_to(target, upstream::Reach::kWell);
   if (!permit) return std::unexpected(permit.error());
   request_permit_ = std::move(*permit);
   return {};
+}
+
+// Until a cluster has said yes, the exchange has to do with the breakers of the one it is in.
+Result<upstream::RequestPermit> Exchange::admit_to(uint32_t target, upstream::Reach reach) {
+  BreakerCall there;
+  if (const Result<void> passed = pass_breakers(target, there); !passed) {
+    return std::unexpected(passed.error());
+  }
+  auto permit = worker_.cluster(target).admit(reach);
+  if (permit) breaker_.enter(std::move(there));
+  return permit;
 }
 
 size_t Exchange::choose_weighted(const WeightedTarget& target) {

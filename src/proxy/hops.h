@@ -25,7 +25,8 @@ struct Hops {
   upstream::MemberPermit permit;
   std::array<const upstream::Cluster*, kMaxFailoverMembers> visited{};
   uint32_t visited_count = 0;
-  uint32_t tries = 0;  ///< At the cluster it is in.
+  uint32_t tries = 0;                              ///< At the cluster it is in.
+  upstream::Reach reach = upstream::Reach::kWell;  ///< There.
 
   std::span<const upstream::Cluster* const> seen() const { return {visited.data(), visited_count}; }
 };

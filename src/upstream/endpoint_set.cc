@@ -29,6 +29,15 @@ bool is_eligible(const EndpointSet::Member& member) {
   return member.weight > 0 && member.standing == Standing::kIn;
 }
 
+std::vector<EndpointSet::Member> as_if_well(std::vector<EndpointSet::Member> members) {
+  for (EndpointSet::Member& member : members) {
+    member.standing = Standing::kIn;
+    member.ramp = EndpointSet::kWholeRamp;
+    member.max_active = UINT32_MAX;
+  }
+  return members;
+}
+
 }  // namespace
 
 std::vector<EndpointSet::Member> EndpointSet::members_from(const std::vector<EndpointSpec>& specs,
@@ -59,7 +68,10 @@ std::shared_ptr<const EndpointSet> EndpointSet::build(std::vector<Member> member
                                                       BalancePolicy policy,
                                                       ErrorCode empty_reason) {
   auto set = std::make_shared<EndpointSet>(Private{}, std::move(members), empty_reason);
-  if (set->eligible() == 0) return set;
+  if (set->eligible() == 0) {
+    if (set->configured_weight() > 0) set->in_need_ = build(as_if_well(set->members()), policy);
+    return set;
+  }
   if (!set->uniform()) set->alias_ = make_alias(*set);
   if (policy == BalancePolicy::kRoundRobin) set->rotation_ = make_rotation(*set);
   if (policy == BalancePolicy::kMaglev) set->maglev_ = make_maglev(*set);

@@ -70,6 +70,9 @@ class EndpointSet {
   EndpointSet(Private, std::vector<Member> members, ErrorCode empty_reason);
 
   const std::vector<Member>& members() const { return members_; }
+  /// Where health alone has left nobody: the same members as if all were well, for who has nobody
+  /// else to ask. Null otherwise.
+  const EndpointSet* in_need() const { return in_need_.get(); }
   std::size_t eligible() const { return prefix_.size(); }
   Endpoint& endpoint(std::size_t index) const { return *raw_[index]; }
   /// The weight for picking: as configured, unless a member ramps (then all are scaled up) or the
@@ -111,6 +114,7 @@ class EndpointSet {
   std::vector<std::uint16_t> maglev_;
   std::uint64_t configured_weight_ = 0;
   std::uint64_t healthy_weight_ = 0;
+  std::shared_ptr<const EndpointSet> in_need_;
   ErrorCode empty_reason_;
   bool uniform_ = true;
   bool ramps_ = false;

@@ -12,4 +12,7 @@ enum class Standing : std::uint8_t {
   kUnhealthy,  ///< Failed its checks: idle connections to it are closed.
 };
 
+/// Whom a request may go to: endpoints that are well, or in need any that the operator has in.
+enum class Reach : std::uint8_t { kWell, kAny };
+
 }  // namespace weir::upstream

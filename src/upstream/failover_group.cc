@@ -56,7 +56,7 @@ Result<Placement> FailoverGroup::place(const PlaceWish& wish, SeatAdmitter& admi
   }
   if (!search.usable && panic_ == FailoverPanic::kLastResort && place_among(Trust::kAny, search)) {
     state_->panics.fetch_add(1, std::memory_order_relaxed);
-    return Placement{search.found, std::move(search.permit)};
+    return Placement{search.found, std::move(search.permit), Reach::kAny};
   }
   return refuse(search);
 }
@@ -146,7 +146,8 @@ bool FailoverGroup::enter(const FailoverSeat& seat, Trust trust, Search& search)
     return false;
   }
   MemberPermit permit(member);
-  const Result<void> admitted = search.admitter.admit(seat);
+  const Result<void> admitted =
+      search.admitter.admit(seat, trust == Trust::kAny ? Reach::kAny : Reach::kWell);
   if (!admitted) {
     search.last = admitted.error();
     const ErrorCode code = admitted.error().code;

@@ -70,10 +70,11 @@ struct FailoverSeat {
   bool own_zone = false;
 };
 
-/// Asks a cluster for admission; the error counts as "not this one".
+/// Asks a cluster for admission; the error counts as "not this one". `reach`: kAny where the group
+/// has nobody who is well.
 class SeatAdmitter {
  public:
-  virtual Result<void> admit(const FailoverSeat& seat) = 0;
+  virtual Result<void> admit(const FailoverSeat& seat, Reach reach) = 0;
 
  protected:
   ~SeatAdmitter() = default;
@@ -91,6 +92,7 @@ struct PlaceWish {
 struct Placement {
   const FailoverSeat* seat;
   MemberPermit permit;
+  Reach reach = Reach::kWell;
 };
 
 class FailoverGroup {

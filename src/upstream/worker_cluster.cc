@@ -116,7 +116,13 @@ void WorkerCluster::drop_gone_endpoints() {
 
 // ---- Requests.
 
-Result<RequestPermit> WorkerCluster::admit() {
+// Those who have been made well again since are all that anybody needs.
+const EndpointSet& WorkerCluster::within(Reach reach) const {
+  const EndpointSet& well = *published_.endpoints;
+  return reach == Reach::kAny && well.in_need() != nullptr ? *well.in_need() : well;
+}
+
+Result<RequestPermit> WorkerCluster::admit(Reach reach) {
   refresh();
   const auto refuse = [this](ErrorCode code, const char* detail) {
     stats_->refused.add();
@@ -127,7 +133,7 @@ Result<RequestPermit> WorkerCluster::admit() {
                                               ? "the cluster drains"
                                               : "the cluster is in maintenance");
   }
-  if (published_.endpoints->eligible() == 0) {
+  if (within(reach).eligible() == 0) {
     return refuse(published_.endpoints->empty_reason(), nullptr);
   }
   if (!shared_->try_acquire_request()) {
@@ -141,21 +147,25 @@ Result<RequestPermit> WorkerCluster::admit() {
   return RequestPermit(*this);
 }
 
-Result<EndpointHold> WorkerCluster::pick(std::uint64_t hash,
-                                         std::span<const Endpoint* const> tried) {
+Result<EndpointHold> WorkerCluster::pick(std::uint64_t hash, std::span<const Endpoint* const> tried,
+                                         Reach reach) {
   refresh();
   if (published_.state == OperatorState::kMaint) {
     return fail(ErrorCode::kNoEndpoint, "the cluster is in maintenance");
   }
-  const EndpointSet& set = *published_.endpoints;
+  const EndpointSet& set = within(reach);
   const BalancePolicy policy = published_.config->load_balancing.policy;
   std::size_t index = balancer_.pick(set, policy, {rng_, hash, tried});
   if (index == Balancer::kNone && !tried.empty()) {
     index = balancer_.pick(set, policy, {rng_, hash, {}});
   }
   if (index == Balancer::kNone) return fail(set.empty_reason());
+  if (&set != published_.endpoints.get()) return hold(*endpoints_.at(&set.endpoint(index)));
   if (set.ramps()) index = without_ramping(index, hash, tried);
-  WorkerEndpoint& endpoint = *by_index_[index];
+  return hold(*by_index_[index]);
+}
+
+EndpointHold WorkerCluster::hold(WorkerEndpoint& endpoint) {
   if (published_.health != nullptr) HealthPort::begun(*endpoint.shared_);
   endpoint.shared_->active_requests.fetch_add(1, std::memory_order_relaxed);
   ++endpoint.users_;

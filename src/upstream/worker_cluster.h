@@ -111,12 +111,13 @@ class WorkerCluster {
   /// Requires: !in_use(). Idle connections are closed.
   ~WorkerCluster();
 
-  /// Counts a request in. Errors: kNoEndpoint (drain, maint, none eligible), kDnsFailure,
-  /// kClusterRequestsFull.
-  Result<RequestPermit> admit();
+  /// Counts a request in. Errors: kNoEndpoint (drain, maint, none eligible), kNoHealthyEndpoint,
+  /// kDnsFailure, kClusterRequestsFull.
+  Result<RequestPermit> admit(Reach reach = Reach::kWell);
   /// An endpoint for the next attempt; one that was tried comes again only when all have been.
-  /// `hash` counts for maglev only. Errors: kNoEndpoint, kDnsFailure.
-  Result<EndpointHold> pick(std::uint64_t hash = 0, std::span<const Endpoint* const> tried = {});
+  /// `hash` counts for maglev only. Errors: kNoEndpoint, kNoHealthyEndpoint, kDnsFailure.
+  Result<EndpointHold> pick(std::uint64_t hash = 0, std::span<const Endpoint* const> tried = {},
+                            Reach reach = Reach::kWell);
   /// What an attempt at `endpoint` has come to (outcome.h); `first` and `latency_us` as HealthPort.
   void report(WorkerEndpoint& endpoint, AttemptOutcome outcome, bool first,
               std::uint64_t latency_us = 0) {
@@ -177,6 +178,8 @@ class WorkerCluster {
 
   void adopt_published();
   void index_endpoints();
+  const EndpointSet& within(Reach reach) const;
+  EndpointHold hold(WorkerEndpoint& endpoint);
   std::size_t without_ramping(std::size_t index, std::uint64_t hash,
                               std::span<const Endpoint* const> tried);
   void drop_gone_endpoints();

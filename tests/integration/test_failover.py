@@ -181,6 +181,22 @@ def test_failover_panic_tries_the_suspected(lab):
     assert gateway.metric("weir_failover_panics_total", group="all") > 0
 
 
+@pytest.mark.parametrize("panic", ["last_resort", "off"])
+def test_failover_panic_asks_those_whose_checks_fail_when_all_do(lab, panic):
+    def half(found, connection):
+        connection.answer(500 if found.target == "/check" else 200, b"served all the same")
+    checks = {"health_check": {"http": {"path": "/check"}, "interval": "1h"}}
+    members = ordered(lab.serving(half), lab.serving(half))
+    gateway = lab.gateway(group_config(members, clusters={"a": checks, "b": checks},
+                                       group={"panic": panic}))
+    answer = lab.client(gateway).get()
+    if panic == "off":
+        assert_refused(answer, "no_endpoint")
+    else:
+        assert answer.status == 200 and answer.body == b"served all the same"
+    assert gateway.metric("weir_failover_panics_total", group="all") == (panic != "off")
+
+
 def test_failover_a_member_that_serves_again_gets_its_traffic_back(lab):
     answers = {"a": 503}
     first = answering(lab, lambda: answers["a"], b"a")

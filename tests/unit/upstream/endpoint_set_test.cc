@@ -64,6 +64,17 @@ TEST(EndpointSetTest, ASetWithoutAHealthyMemberSaysSo) {
   EXPECT_EQ(make_set({0})->empty_reason(), ErrorCode::kNoEndpoint);
 }
 
+TEST(EndpointSetTest, InNeedIsThereOnlyWhereHealthAloneHasLeftNobody) {
+  auto members = EndpointSet::members_from(specs({100, 0, 50}), nullptr);
+  EXPECT_EQ(EndpointSet::build(members, BalancePolicy::kRandom)->in_need(), nullptr);
+  for (auto& member : members) member.standing = Standing::kUnhealthy;
+  const auto set = EndpointSet::build(members, BalancePolicy::kRandom);
+  ASSERT_NE(set->in_need(), nullptr);
+  EXPECT_EQ(set->eligible(), 0U);
+  EXPECT_EQ(set->in_need()->eligible(), 2U) << "weight 0 is the operator's word";
+  EXPECT_EQ(make_set({0})->in_need(), nullptr);
+}
+
 TEST(EndpointSetTest, ARampingMemberHasPartOfItsWeightHoweverSmallThatIs) {
   auto members = EndpointSet::members_from(specs({1, 1}), nullptr);
   members[1].ramp = EndpointSet::kWholeRamp / 10;

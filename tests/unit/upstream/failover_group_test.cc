@@ -15,7 +15,7 @@ namespace {
 
 class Everybody final : public SeatAdmitter {
  public:
-  Result<void> admit(const FailoverSeat& seat) override {
+  Result<void> admit(const FailoverSeat& seat, Reach) override {
     if (refusing == seat.cluster.get()) return fail(ErrorCode::kClusterRequestsFull);
     return {};
   }
