@@ -5,8 +5,8 @@ namespace weir::policy {
 
 std::string_view reason_word(CellReason reason) {
   static constexpr std::array<std::string_view, static_cast<std::size_t>(CellReason::kCount)>
-      kWords{"tag",     "pins",        "match",           "hash", "nearest", "random", "self",
-             "drained", "no_endpoint", "connect_failure", "guest"};
+      kWords{"tag",  "pins",    "match",       "hash",         "nearest",         "random",
+             "self", "drained", "no_endpoint", "circuit_open", "connect_failure", "guest"};
   return kWords[static_cast<std::size_t>(reason)];
 }
 

@@ -36,6 +36,7 @@ enum class CellReason : std::uint8_t {
   kSelf,            ///< It came without a tag to a weir inside a cell that has no rules.
   kDrained,         ///< Hop: the operator's word.
   kNoEndpoint,      ///< Hop: the home has nobody for the service.
+  kCircuitOpen,     ///< Hop: the home's cluster has an open breaker.
   kConnectFailure,  ///< Hop: nobody there could be reached.
   kGuest,           ///< It hopped to this weir, or belongs to a cell that this is not.
   kCount

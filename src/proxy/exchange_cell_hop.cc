@@ -59,12 +59,25 @@ Result<void> Exchange::enter_cell() {
   const uint32_t first = sent ? self : cell_->home;
   if (cells.state(first) == CellState::kDrained) return hop_from(first, CellReason::kDrained);
   if (!cell_usable(first)) return hop_from(first, CellReason::kNoEndpoint);
+  // Who may not leave is told by the breaker itself, which knows when to come again.
+  if (cell_open(first) && why_no_hop(first) == nullptr) {
+    return hop_from(first, CellReason::kCircuitOpen);
+  }
   return serve_in(first, cell_->reason);
 }
 
 bool Exchange::cell_usable(uint32_t cell) {
   const uint32_t target = worker_.snapshot().route_clusters[route_index_][cell];
   return worker_.cluster(target).shared().health().usable;
+}
+
+// The breaker of the cell's cluster refuses everything; one that refuses some sheds, which is no
+// reason to spread.
+bool Exchange::cell_open(uint32_t cell) {
+  const Snapshot& snapshot = worker_.snapshot();
+  if (snapshot.breakers.empty()) return false;
+  const auto& breakers = snapshot.breakers[snapshot.route_clusters[route_index_][cell]];
+  return breakers != nullptr && breakers->open(worker_.loop().now());
 }
 
 Result<void> Exchange::serve_in(uint32_t cell, CellReason reason) {
@@ -149,7 +162,7 @@ uint32_t Exchange::roomiest_cell() {
   uint64_t best_rank = 0;
   for (uint32_t i = 0; i < cells.size(); ++i) {
     if ((cell_->visited >> i & 1U) != 0 || i == cell_->home) continue;
-    if (cells.state(i) != CellState::kActive || !cell_usable(i)) continue;
+    if (cells.state(i) != CellState::kActive || !cell_usable(i) || cell_open(i)) continue;
     const upstream::Cluster& cluster = worker_.cluster(targets[i]).shared();
     const uint32_t whole = cells.member(i).capacity.value_or(cluster.limits().max_requests);
     const uint32_t used = cluster.requests();

@@ -279,6 +279,22 @@ def test_cells_hop_when_home_is_dead_and_return_when_it_lives(lab):
     assert town.home(tenant) == "c1"
 
 
+def test_cells_hop_when_the_breaker_at_home_is_open(lab):
+    breaker = {"minimum_requests": 5, "failure_rate_threshold": "50%", "open_duration": "1m"}
+    town = Town(lab, clusters={"circuit_breaker": breaker},
+                route={"retry": {"num_retries": 0}})
+    tenant = tenant_of(town, "c1")
+    bad = lab.serving(lambda _, connection: connection.answer(500))
+    town.reload(clusters={**town.config["clusters"],
+                          "app-c1": {**endpoints(bad), "circuit_breaker": breaker}})
+    eventually(lambda: town.ask(tenant).status == 200, "the breaker opens")
+    answer = town.ask(tenant)
+    assert answer.body in (b"c2", b"c3") and answer.header("x-weir-cell") == "c1"
+    assert town.gateway.metric("weir_cell_requests_total", home="c1", served=answer.body.decode(),
+                               reason="circuit_open") >= 1
+    refusal.assert_refused(town.ask(tenant, method="POST"), "circuit_open")
+
+
 def test_cells_unsafe_methods_do_not_hop(lab):
     town = Town(lab, route={"retry": {"num_retries": 0}})
     tenant = tenant_of(town, "c1")
