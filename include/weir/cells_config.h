@@ -82,6 +82,15 @@ struct CellConfig {
   SourceLocation location;
 };
 
+// A sidecar puts the tag that came in on the calls that its application makes out with the same
+// trace (W3C Trace Context).
+struct CellReattachConfig {
+  std::vector<std::string> listeners;  // by which calls out come; empty: off
+  std::uint32_t entries = 1024;        // traces that are known at once
+  Millis ttl{60'000};                  // how long after its last request a trace is known
+  SourceLocation location;
+};
+
 struct CellsConfig {
   std::string self;    // the cell that this weir stands in; empty: a front door
   std::string region;  // where it stands; empty: that of `self`
@@ -92,6 +101,7 @@ struct CellsConfig {
   CellFallback fallback = CellFallback::kPermissive;
   CellHop hop = CellHop::kSafeMethods;
   std::uint32_t max_hops = 1;  // of one leg between weirs
+  CellReattachConfig reattach;
   std::vector<CellConfig> members;
   SourceLocation location;
 };

@@ -19,10 +19,17 @@ void add_rejected(const CellTotals& cells, Samples& out) {
   }
 }
 
+void add_reattached(const CellTotals& cells, Samples& out) {
+  for (size_t i = 0; i < cells.reattach.size(); ++i) {
+    const auto outcome = static_cast<policy::TraceOutcome>(i);
+    out.add(cells.reattach[i], {{"outcome", std::string(policy::outcome_word(outcome))}});
+  }
+}
+
 }  // namespace
 
 bool add_cells(Metric metric, const Totals& totals, Samples& out) {
-  if (metric < Metric::kCellRequests || metric > Metric::kCellTagsRejected) return false;
+  if (metric < Metric::kCellRequests || metric > Metric::kCellTagsReattached) return false;
   if (!totals.cells) return true;
   const CellTotals& cells = *totals.cells;
   switch (metric) {
@@ -37,6 +44,9 @@ bool add_cells(Metric metric, const Totals& totals, Samples& out) {
       break;
     case Metric::kCellGuestsRefused:
       out.add(cells.guests_refused);
+      break;
+    case Metric::kCellTagsReattached:
+      if (cells.reattaches) add_reattached(cells, out);
       break;
     default:
       add_rejected(cells, out);

@@ -125,6 +125,7 @@ std::vector<LimitTotals> limit_totals(const policy::LimitSet& limits) {
 CellTotals cell_totals(const Process& process, const proxy::Cells& cells) {
   CellTotals out;
   out.self = cells.config().self;
+  out.reattaches = cells.traces() != nullptr;
   for (uint32_t home = 0; home < cells.size(); ++home) {
     for (uint32_t served = 0; served < cells.size(); ++served) {
       const policy::CellRow& row = cells.row(home, served);
@@ -141,6 +142,7 @@ CellTotals cell_totals(const Process& process, const proxy::Cells& cells) {
   }
   for (const WorkerReading& worker : process.workers()) {
     add_all(out.tags_rejected, worker.stats->cell_tags_rejected);
+    add_all(out.reattach, worker.stats->cell_reattach);
     out.hops += worker.stats->cell_hops.value();
     out.guests_refused += worker.stats->cell_guests_refused.value();
   }

@@ -92,6 +92,8 @@ struct CellTotals {
   std::string self;  ///< Empty: a front door.
   std::vector<Requests> requests;
   std::array<uint64_t, static_cast<size_t>(policy::TagFault::kCount)> tags_rejected{};
+  std::array<uint64_t, static_cast<size_t>(policy::TraceOutcome::kCount)> reattach{};
+  bool reattaches = false;
   uint64_t hops = 0;
   uint64_t guests = 0;
   uint64_t guests_refused = 0;

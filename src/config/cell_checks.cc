@@ -40,6 +40,7 @@ class CellCheck {
     check_rules();
     check_weights();
     check_tag();
+    check_reattach();
   }
 
  private:
@@ -156,6 +157,32 @@ class CellCheck {
     reader_.warning(reader_.find(tag, "trust"),
                     {"no peer is trusted, so no tag is ever believed over TCP",
                      "add trusted_proxies: [10.0.0.0/8], the networks of those who set it"});
+  }
+
+  void check_reattach() {
+    const NodeId reattach = reader_.find(at_, "reattach");
+    const NodeId list =
+        reattach == Document::kNone ? Document::kNone : reader_.find(reattach, "listeners");
+    if (list == Document::kNone || reader_.document().kind(list) != NodeKind::kList) return;
+    const Reader::Step step(reader_, "reattach");
+    const Reader::Step inside(reader_, "listeners");
+    NodeId at = reader_.document().first_child(list);
+    for (std::size_t i = 0; at != Document::kNone; ++i, at = reader_.document().next(at)) {
+      const Reader::Step item(reader_, i);
+      check_outbound(at, reader_.document().text(at));
+    }
+  }
+
+  void check_outbound(NodeId at, std::string_view name) {
+    const auto found = std::ranges::find(config_.listeners, name, &ListenerConfig::name);
+    if (found == config_.listeners.end()) {
+      reader_.error(at, {"there is no listener `" + std::string(name) + "`",
+                         "name the listener by which the application makes its calls"});
+    } else if (found->profile == Profile::kEdge) {
+      reader_.error(at,
+                    {"a listener at the edge begins its own traces, so none is ever known there",
+                     "give listeners." + found->name + " profile: sidecar"});
+    }
   }
 
   Reader& reader_;

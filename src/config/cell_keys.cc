@@ -38,55 +38,6 @@ ScalarPtr<CellState> cell_state() {
                                  {"isolated", CellState::kIsolated}});
 }
 
-// A cookie's name is a token (RFC 6265, 4.1.1), as a header's is, but its case counts.
-ScalarPtr<std::string> cookie_name() {
-  return checked_text("cookie name", [](const std::string& text) -> Parsed<std::string> {
-    const bool token = !text.empty() && text.size() <= 64 && std::ranges::all_of(text, [](char c) {
-      return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-             c == '-' || c == '_' || c == '.';
-    });
-    if (token) return text;
-    return std::unexpected(
-        Finding{"not a cookie name", "write 1 to 64 letters, digits and the characters . _ -"});
-  });
-}
-
-// ---- The tag.
-
-CodecPtr<CellTagConfig> tag_section() {
-  using S = CellTagConfig;
-  return section<S>(
-      {
-          key("header", &S::header, editable_header_name(),
-              "The header that carries the tag, both ways."),
-          key("response_header", &S::response_header, boolean(),
-              "Whether clients are told their tag in the response's header."),
-          key("cookie", &S::cookie, word_or("null", cookie_name()),
-              "A cookie that keeps the tag in browsers; null for none."),
-          key("trust", &S::trust,
-              enumeration<TagTrust>({{"none", TagTrust::kNone},
-                                     {"signed", TagTrust::kSigned},
-                                     {"any", TagTrust::kAny}}),
-              "Which tags are believed: none, those that are signed, or any of a trusted peer's."),
-          key("keys_file", &S::keys_file, word_or("null", nonempty_text()),
-              "Lines of `ID HEX`, read at every load: the first key signs, all verify."),
-          key("ttl", &S::ttl,
-              duration(Zero::kRefused, std::chrono::minutes{1}, std::chrono::hours{24 * 400}),
-              "How long a signed tag and the cookie are good for; renewed when half is over."),
-      },
-      [](Reader& reader, NodeId id, S& tag) {
-        const bool is_signed = tag.trust == TagTrust::kSigned;
-        if (is_signed && tag.keys_file.empty()) {
-          reader.error(id, {"`trust: signed` needs `keys_file`",
-                            "make one with: echo \"k1 $(openssl rand -hex 32)\" > cell.keys"});
-        } else if (!is_signed && !tag.keys_file.empty()) {
-          const Reader::Step step(reader, "keys_file");
-          reader.error(reader.find(id, "keys_file"),
-                       {"has no meaning without `trust: signed`", "add trust: signed"});
-        }
-      });
-}
-
 // ---- Assignment.
 
 // A map from a tenant to the name of his cell.
@@ -395,7 +346,7 @@ CodecPtr<CellsConfig> cells_section() {
           "The cell that this weir stands in, so that it can tell guests; null at a front door."),
       key("region", &S::region, word_or("null", name()),
           "Where this weir stands, for nearest; null for the region of self."),
-      key("tag", &S::tag, tag_section(), "What names the home cell of a request."),
+      key("tag", &S::tag, cell_tag_section(), "What names the home cell of a request."),
       key("served_header", &S::served_header, editable_header_name(),
           "The response's header that tells where it was served, if that is not its home."),
       key("assign", &S::assign,
@@ -407,6 +358,8 @@ CodecPtr<CellsConfig> cells_section() {
       key("hop", &S::hop, hop(), "Which requests may be served away from home."),
       key("max_hops", &S::max_hops, count<std::uint32_t>(0, kMaxHops),
           "How often a request may hop between two applications."),
+      key("reattach", &S::reattach, cell_reattach_section(),
+          "In a sidecar: calls out get the tag that came in with their trace."),
       key("members", &S::members, named_map(member_section(), parse_name), "The cells, by name.",
           KeyUse::kRequired),
   });

@@ -22,6 +22,8 @@ CodecPtr<IdentityConfig> identity_section();
 CodecPtr<TenantsConfig> tenants_section();
 CodecPtr<LimitConfig> limit_section();
 CodecPtr<CellsConfig> cells_section();
+CodecPtr<CellTagConfig> cell_tag_section();
+CodecPtr<CellReattachConfig> cell_reattach_section();
 CodecPtr<RouteCellsConfig> route_cells_section();
 // What cells must make of identity, trusted peers and each other.
 void check_cells(Reader& reader, NodeId id, Config& config);

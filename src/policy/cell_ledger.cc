@@ -5,8 +5,9 @@ namespace weir::policy {
 
 std::string_view reason_word(CellReason reason) {
   static constexpr std::array<std::string_view, static_cast<std::size_t>(CellReason::kCount)>
-      kWords{"tag",  "pins",    "match",       "hash",         "nearest",         "random",
-             "self", "drained", "no_endpoint", "circuit_open", "connect_failure", "guest"};
+      kWords{"tag",          "trace",           "pins", "match",   "hash",
+             "nearest",      "random",          "self", "drained", "no_endpoint",
+             "circuit_open", "connect_failure", "guest"};
   return kWords[static_cast<std::size_t>(reason)];
 }
 
@@ -56,6 +57,13 @@ CellRecord* CellLedger::find(std::string_view name) {
   const std::lock_guard lock(mutex_);
   const auto found = records_.find(name);
   return found == records_.end() ? nullptr : found->second.get();
+}
+
+std::shared_ptr<TraceTags> CellLedger::traces(std::uint32_t entries, Duration ttl) {
+  const std::lock_guard lock(mutex_);
+  const bool fits = traces_ != nullptr && traces_->entries() == entries && traces_->ttl() == ttl;
+  if (!fits) traces_ = std::make_shared<TraceTags>(entries, ttl);
+  return traces_;
 }
 
 std::vector<const CellRow*> CellLedger::rows() const {

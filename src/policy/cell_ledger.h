@@ -22,12 +22,14 @@
 #include <vector>
 
 #include "base/counters.h"
+#include "policy/trace_tags.h"
 
 namespace weir::policy {
 
 /// Why a request was served in the cell where it was: how it got its home, or why it left it.
 enum class CellReason : std::uint8_t {
   kTag,
+  kTrace,  ///< The tag that came into a sidecar with the same trace.
   kPins,
   kMatch,
   kHash,
@@ -83,6 +85,8 @@ class CellLedger {
   CellRow& row(std::string_view home, std::string_view served);
   /// Null: no config ever named it.
   CellRecord* find(std::string_view name);
+  /// The traces that are known, in as many entries as asked for: other numbers begin anew.
+  std::shared_ptr<TraceTags> traces(std::uint32_t entries, Duration ttl);
   /// All rows that count something.
   std::vector<const CellRow*> rows() const;
 
@@ -91,6 +95,7 @@ class CellLedger {
 
   const std::uint32_t workers_;
   mutable std::mutex mutex_;
+  std::shared_ptr<TraceTags> traces_;
   std::map<std::string, std::unique_ptr<CellRecord>, std::less<>> records_;
   std::map<std::pair<const CellRecord*, const CellRecord*>, std::unique_ptr<CellRow>> rows_;
 };

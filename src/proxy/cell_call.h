@@ -31,6 +31,7 @@ struct CellCall {
   policy::CellReason reason = policy::CellReason::kTag;
   bool fresh = false;                      ///< The client does not have this tag yet.
   policy::CellRecord* guest_of = nullptr;  ///< Who has a place less for it.
+  policy::TraceTags::Hold trace;           ///< Its tag is known by its trace.
 
   /// Its records are never freed.
   std::string_view name(std::uint32_t cell) const {

@@ -144,6 +144,13 @@ void Cells::join(policy::CellLedger& ledger) {
       rows_.push_back(&ledger.row(home.name, served.name));
     }
   }
+  const CellReattachConfig& reattach = config_.reattach;
+  if (!reattach.listeners.empty()) traces_ = ledger.traces(reattach.entries, reattach.ttl);
+}
+
+bool Cells::reattaches(std::string_view listener) const {
+  return std::ranges::find(config_.reattach.listeners, listener) !=
+         config_.reattach.listeners.end();
 }
 
 std::uint32_t Cells::find(std::string_view name) const {

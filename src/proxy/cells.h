@@ -86,6 +86,12 @@ class Cells {
   std::string_view tag(std::uint32_t cell, std::string_view tenant, std::int64_t now,
                        base::Arena& arena) const;
   const std::vector<std::string>& stripped_headers() const { return stripped_; }
+
+  // ---- Calls of an application behind this weir.
+  /// Null: tags are not put on them.
+  policy::TraceTags* traces() const { return traces_.get(); }
+  /// Calls out come by this listener.
+  bool reattaches(std::string_view listener) const;
   const std::string& cookie_end() const { return cookie_end_; }
 
  private:
@@ -117,6 +123,7 @@ class Cells {
   CellKeys keys_;
   std::vector<policy::CellRecord*> records_;
   std::vector<policy::CellRow*> rows_;
+  std::shared_ptr<policy::TraceTags> traces_;
   std::vector<std::string> stripped_;
   std::string cookie_end_;
 };

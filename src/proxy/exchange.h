@@ -181,6 +181,7 @@ class Exchange final : public base::ListLink<> {
   std::string_view client_ip() const { return client_ip_; }
   std::string_view request_id() const { return request_id_; }
   std::string_view traceparent() const { return traceparent_; }
+  std::string_view trace_id() const { return traceparent_.substr(3, 32); }
   bool trace_begun() const { return trace_begun_; }
   /// The attempts before this one; null: this is the first.
   const Trail* trail() const { return trail_; }
@@ -294,6 +295,8 @@ class Exchange final : public base::ListLink<> {
   void release_cell();
   void count_cell();
   Result<void> enter_cell();
+  bool take_trace_tag();
+  void remember_trace();
   bool cell_usable(uint32_t cell);
   bool cell_open(uint32_t cell);
   Result<void> serve_in(uint32_t cell, policy::CellReason reason);

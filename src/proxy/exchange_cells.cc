@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <new>
+#include <span>
 #include <variant>
 
 #include "http/header_id.h"
@@ -84,6 +85,7 @@ bool Exchange::identify_cell() {
       std::chrono::duration_cast<std::chrono::seconds>(worker_.loop().wall().time_since_epoch())
           .count();
   if (!take_cell_tag(now)) assign_cell(now);
+  if (cells->traces() != nullptr) remember_trace();
   return true;
 }
 
@@ -126,7 +128,7 @@ bool Exchange::take_cell_tag(int64_t now) {
   if (text.empty() && !config.tag.cookie.empty()) {
     text = find_cookie(request_.headers, config.tag.cookie);
   }
-  if (text.empty()) return false;
+  if (text.empty()) return cell_->cells->traces() != nullptr && take_trace_tag();
   const std::string_view tenant = owner_ != nullptr ? owner_->tenant : std::string_view();
   auto claim = cell_->cells->believe(text, tenant, trusted_peer_, now);
   if (twice) claim = std::unexpected(TagFault::kMalformed);
@@ -139,6 +141,32 @@ bool Exchange::take_cell_tag(int64_t now) {
   cell_->fresh = claim->renew;
   cell_->tag = claim->renew ? cell_->cells->tag(claim->cell, tenant, now, arena_) : text;
   return true;
+}
+
+// A call of the application behind this weir, which keeps the trace but not the tag. What came in
+// has been believed, so the tag that it had is not asked for its signature again.
+bool Exchange::take_trace_tag() {
+  const Cells& cells = *cell_->cells;
+  if (!cells.reattaches(client_.listener->config().name)) return false;
+  const std::span<char> room(static_cast<char*>(arena_.allocate(policy::CellTag::kMaxBytes)),
+                             policy::CellTag::kMaxBytes);
+  const auto found = cells.traces()->find(trace_id(), room, worker_.loop().now());
+  worker_.mutable_stats().cell_reattach[static_cast<size_t>(found.outcome)].add();
+  const auto tag = policy::parse_cell_tag(found.tag);
+  const uint32_t cell = tag ? cells.find(tag->cell) : Cells::kNone;
+  if (cell == Cells::kNone) return false;
+  cell_->home = cell;
+  cell_->reason = CellReason::kTrace;
+  cell_->tag = found.tag;
+  return true;
+}
+
+void Exchange::remember_trace() {
+  if (cell_->cells->reattaches(client_.listener->config().name)) return;
+  cell_->trace = cell_->cells->traces()->remember(trace_id(), cell_->tag, worker_.loop().now());
+  if (cell_->trace) return;
+  constexpr auto kNoRoom = static_cast<size_t>(policy::TraceOutcome::kNoRoom);
+  worker_.mutable_stats().cell_reattach[kNoRoom].add();
 }
 
 void Exchange::assign_cell(int64_t now) {
@@ -160,6 +188,7 @@ void Exchange::keep_cells(std::shared_ptr<const Cells> cells) {
 
 void Exchange::release_cell() {
   if (cell_->guest_of != nullptr) cell_->guest_of->release_guest();
+  cell_->trace.release(worker_.loop().now());
   cell_->~CellCall();
   cell_ = nullptr;
 }

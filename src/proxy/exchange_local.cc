@@ -211,7 +211,7 @@ void Exchange::write_log(int64_t total_us) {
   record.user_agent = value_of(request_.headers, "user-agent");
   record.referer = value_of(request_.headers, "referer");
   record.request_id = request_id_;
-  if (traceparent_.size() >= 35) record.trace_id = traceparent_.substr(3, 32);
+  if (traceparent_.size() >= 35) record.trace_id = trace_id();
   record.status = downstream_gone_ && !response_started_ ? uint16_t{499} : status_;
   if (failed_) {
     record.reason = error_info(error_.code).reason;

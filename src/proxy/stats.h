@@ -15,6 +15,7 @@
 #include "http/grpc.h"
 #include "net/tls_session.h"
 #include "policy/cell_tag.h"
+#include "policy/trace_tags.h"
 
 namespace weir::proxy {
 
@@ -70,6 +71,7 @@ struct WorkerStats {
   std::array<base::Counter, kLastPriority + 1> shed_by_priority;  ///< Refused by load shedding.
   base::Gauge shed_share_ppm;  ///< The share of requests that it means to refuse now.
   std::array<base::Counter, static_cast<size_t>(policy::TagFault::kCount)> cell_tags_rejected;
+  std::array<base::Counter, static_cast<size_t>(policy::TraceOutcome::kCount)> cell_reattach;
   base::Counter cell_hops;
   base::Counter cell_guests_refused;
   base::Counter spliced_bytes;
