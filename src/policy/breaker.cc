@@ -88,6 +88,10 @@ Breaker::Verdict Breaker::admit_probe(const CircuitBreakerConfig& config, TimePo
     if (ticks(now) < until_.load(std::memory_order_relaxed)) return Verdict::kRefuse;
     enter_half_open(now);
   }
+  // Time without a probe gives no room for more of them.
+  if (probes_.load(std::memory_order_relaxed) == 0) {
+    since_.store(ticks(now), std::memory_order_relaxed);
+  }
   // Probes that hang must not keep it half open for ever: after another open_duration as many more.
   const std::int64_t age = ticks(now) - since_.load(std::memory_order_relaxed);
   const std::int64_t rounds =

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "base/counters.h"
+#include "policy/breaker.h"
 #include "policy/trace_tags.h"
 
 namespace weir::policy {
@@ -54,6 +55,7 @@ struct CellRecord {
   const std::string name;
   std::atomic<CellState> state{CellState::kActive};
   std::atomic<std::uint32_t> guests{0};
+  Breaker breaker;  ///< Of the cell as a whole; used where the config says so.
 
   /// One more guest, unless there are `limit`. Exact over all workers.
   bool take_guest(std::uint32_t limit);

@@ -26,8 +26,12 @@ struct ClusterBreakers::Functions {
   ~Functions() {
     for (auto& place : places) delete place.load(std::memory_order_relaxed);
   }
+  bool full() const { return count.load(std::memory_order_relaxed) >= kMaxFunctions; }
+  Breaker* late(std::size_t hash) { return &shared[hash % shared.size()]; }
+
   std::array<std::atomic<Function*>, kPlaces> places{};
   std::atomic<std::size_t> count{0};
+  std::array<Breaker, kShared> shared;  ///< Of functions that came when all places were taken.
 };
 
 ClusterBreakers::~ClusterBreakers() { delete functions_.load(std::memory_order_relaxed); }
@@ -50,12 +54,14 @@ ClusterBreakers::Functions& ClusterBreakers::table() {
 }
 
 Breaker* ClusterBreakers::find(std::string_view function) const {
-  const Functions* table = functions_.load(std::memory_order_acquire);
+  Functions* table = functions_.load(std::memory_order_acquire);
   if (table == nullptr || function.empty()) return nullptr;
   const std::size_t hash = std::hash<std::string_view>{}(function);
   for (std::size_t i = hash;; ++i) {
     Function* at = table->places[i % Functions::kPlaces].load(std::memory_order_acquire);
-    if (at == nullptr) return nullptr;
+    if (at == nullptr) {
+      return table->full() ? table->late(hash) : nullptr;
+    }
     if (at->hash == hash && at->name == function) return &at->breaker;
   }
 }
@@ -63,11 +69,11 @@ Breaker* ClusterBreakers::find(std::string_view function) const {
 Breaker* ClusterBreakers::find_or_add(std::string_view function) {
   if (Breaker* known = find(function)) return known;
   Functions& all = table();
+  const std::size_t hash = std::hash<std::string_view>{}(function);
   if (all.count.fetch_add(1, std::memory_order_relaxed) >= kMaxFunctions) {
     all.count.fetch_sub(1, std::memory_order_relaxed);
-    return nullptr;
+    return all.late(hash);
   }
-  const std::size_t hash = std::hash<std::string_view>{}(function);
   auto fresh = std::make_unique<Function>(function, hash);
   for (std::size_t i = hash;; ++i) {
     std::atomic<Function*>& place = all.places[i % Functions::kPlaces];
@@ -125,16 +131,19 @@ struct ClusterBreakers::Explained final : ExplainedBy {
     base::OutcomeCounts young;
     const Functions* table = breakers.functions_.load(std::memory_order_acquire);
     if (table == nullptr) return out;
-    for (const auto& place : table->places) {
-      const Function* at = place.load(std::memory_order_acquire);
-      if (at == nullptr) continue;
-      const base::OutcomeCounts counts = at->breaker.counts(config, now);
-      if (at->breaker.state() != BreakerState::kClosed) {
+    const auto judge = [&](const Breaker& breaker) {
+      const base::OutcomeCounts counts = breaker.counts(config, now);
+      if (breaker.state() != BreakerState::kClosed) {
         out += counts;
       } else if (counts.calls < config.minimum_requests && counts.failures > young.failures) {
         young = counts;
       }
+    };
+    for (const auto& place : table->places) {
+      const Function* at = place.load(std::memory_order_acquire);
+      if (at != nullptr) judge(at->breaker);
     }
+    if (table->full()) std::ranges::for_each(table->shared, judge);
     out += young;
     return out;
   }
@@ -157,6 +166,12 @@ void ClusterBreakers::record(const CircuitBreakerConfig& config, std::string_vie
   own_.record(config, outcome, now, &children);
 }
 
+base::OutcomeCounts ClusterBreakers::explains(const CircuitBreakerConfig& config,
+                                              TimePoint now) const {
+  if (own_.state() == BreakerState::kClosed) return {};
+  return own_.counts(config, now);
+}
+
 // ---- Operators.
 
 bool ClusterBreakers::force(std::string_view function, std::optional<BreakerState> state,
@@ -174,13 +189,18 @@ std::vector<ClusterBreakers::Row> ClusterBreakers::read(const CircuitBreakerConf
   rows.push_back({{}, own_.read(config, now)});
   const Functions* table = functions_.load(std::memory_order_acquire);
   if (table == nullptr) return rows;
-  for (const auto& place : table->places) {
-    const Function* at = place.load(std::memory_order_acquire);
-    if (at == nullptr) continue;
-    const Breaker::Reading reading = at->breaker.read(config, now);
+  const auto show = [&](const std::string& name, const Breaker& breaker) {
+    const Breaker::Reading reading = breaker.read(config, now);
     const bool at_rest = reading.state == BreakerState::kClosed && !reading.forced &&
                          reading.refused_ppm == 0 && reading.window.failures == 0;
-    if (!at_rest) rows.push_back({at->name, reading});
+    if (!at_rest) rows.push_back({name, reading});
+  };
+  for (const auto& place : table->places) {
+    const Function* at = place.load(std::memory_order_acquire);
+    if (at != nullptr) show(at->name, at->breaker);
+  }
+  for (std::size_t i = 0; table->full() && i < kShared; ++i) {
+    show("(others " + std::to_string(i) + ")", table->shared[i]);
   }
   return rows;
 }

@@ -4,7 +4,9 @@
 // name.
 //
 // Children are judged first: what an open function or an ejected endpoint explains does not trip
-// the cluster. Functions beyond kMaxFunctions are judged with the cluster only.
+// the cluster. Functions beyond kMaxFunctions share kShared breakers, by hash: names are whatever
+// clients write into a path, and must neither cost memory without end nor leave the bad ones to the
+// cluster's own breaker.
 //
 // Thread: any, but apply(), which is the control thread's. Lifetime: shared by snapshots; permits
 // end before the exchange's arena does.
@@ -66,6 +68,7 @@ struct BreakerRefusal {
 class ClusterBreakers {
  public:
   static constexpr std::size_t kMaxFunctions = 1024;
+  static constexpr std::size_t kShared = 256;
 
   explicit ClusterBreakers(std::string cluster) : cluster_(std::move(cluster)) {}
   ClusterBreakers(const ClusterBreakers&) = delete;
@@ -82,6 +85,9 @@ class ClusterBreakers {
               base::CallOutcome outcome, TimePoint now, const ExplainedBy* endpoints);
   /// The cluster's own breaker refuses everything: nothing should be sent here.
   bool open(TimePoint now) const { return own_.open(now); }
+
+  /// What a level above need not judge: the cluster's window while its breaker is not closed.
+  base::OutcomeCounts explains(const CircuitBreakerConfig& config, TimePoint now) const;
 
   /// An empty `function`: the cluster itself. False: no such function has failed here yet and none
   /// can be added.

@@ -7,6 +7,12 @@
 #include "base/hash.h"
 
 namespace weir::policy {
+namespace {
+
+// Two tags of one cell differ in when they were signed.
+std::string_view cell_in(std::string_view tag) { return tag.substr(0, tag.find(':')); }
+
+}  // namespace
 
 std::string_view outcome_word(TraceOutcome outcome) {
   static constexpr std::array<std::string_view, static_cast<std::size_t>(TraceOutcome::kCount)>
@@ -61,8 +67,12 @@ TraceTags::Hold TraceTags::remember(std::string_view trace_id, std::string_view 
     slot->length = static_cast<std::uint16_t>(tag.size());
     slot->in_flight = 0;
     slot->ambiguous = false;
-  } else if (std::string_view(slot->tag.data(), slot->length) != tag) {
+  } else if (cell_in({slot->tag.data(), slot->length}) != cell_in(tag)) {
     slot->ambiguous = true;
+  } else {
+    // Of the same cell, and good for longer.
+    std::ranges::copy(tag, slot->tag.begin());
+    slot->length = static_cast<std::uint16_t>(tag.size());
   }
   ++slot->in_flight;
   const auto in_set = static_cast<std::size_t>(slot - set.slots.data());

@@ -114,6 +114,14 @@ TEST_F(BreakerTest, NeverOpensForLongerThanTheMaximum) {
   }
 }
 
+TEST_F(BreakerTest, ALongQuietTimeGivesNoRoomForMoreProbes) {
+  trip();
+  clock.advance(5s);
+  probe(CallOutcome::kSuccess);
+  clock.advance(1h);
+  EXPECT_LE(1000 - refused_of(1000), static_cast<int>(config.half_open_requests));
+}
+
 TEST_F(BreakerTest, RampsAndClosesWhenProbesSucceed) {
   trip();
   clock.advance(5s);
@@ -231,7 +239,24 @@ TEST_F(ClusterBreakersTest, FunctionsAreBounded) {
   for (std::size_t i = 0; i < most + 50; ++i) {
     call("f" + std::to_string(i), CallOutcome::kFailure);
   }
-  EXPECT_EQ(breakers.read(config, clock.now()).size(), most + 1);
+  const std::size_t shown = breakers.read(config, clock.now()).size();
+  EXPECT_GT(shown, most + 1) << "those that came late are shown as well";
+  EXPECT_LE(shown, most + 1 + ClusterBreakers::kShared);
+}
+
+TEST_F(ClusterBreakersTest, OneBadFunctionAmongTooManyDoesNotOpenTheCluster) {
+  for (std::size_t i = 0; i < ClusterBreakers::kMaxFunctions; ++i) {
+    call("f" + std::to_string(i), CallOutcome::kFailure);
+  }
+  clock.advance(1h);
+  for (int i = 0; i < 200; ++i) {
+    call("fine", CallOutcome::kSuccess);
+    call("late and bad", CallOutcome::kFailure);
+  }
+  EXPECT_FALSE(admitted("late and bad"));
+  int refused = 0;
+  for (int i = 0; i < 100; ++i) refused += admitted("fine") ? 0 : 1;
+  EXPECT_EQ(refused, 0);
 }
 
 TEST_F(ClusterBreakersTest, ARefusalByTheClusterGivesTheFunctionsProbeBack) {

@@ -50,6 +50,12 @@ TEST_F(TraceTagsTest, TwoTagsOfOneTraceYieldNeither) {
   EXPECT_EQ(find(1).outcome, TraceOutcome::kAmbiguous) << "the first may still make calls";
 }
 
+TEST_F(TraceTagsTest, TagsOfOneCellThatWereSignedApartAreNoContradiction) {
+  const auto first = tags_.remember(id(1), "c1:1:900:k1:aa", now_);
+  const auto second = tags_.remember(id(1), "c1:1:901:k1:bb", now_);
+  EXPECT_EQ(find(1).tag, "c1:1:901:k1:bb");
+}
+
 TEST_F(TraceTagsTest, WhatHasEndedMakesRoomTheOldestFirst) {
   for (unsigned i = 0; i < 8; ++i) {
     tags_.remember(id(i), "c1", now_).release(now_ + seconds(i));
