@@ -4,6 +4,7 @@
 // the defaults. Not behaviour: proxy/cells compiles it. Immutable once loaded; any thread may read.
 #pragma once
 
+#include <weir/breaker_config.h>
 #include <weir/units.h>
 #include <weir/value_match.h>
 
@@ -102,6 +103,8 @@ struct CellsConfig {
   CellHop hop = CellHop::kSafeMethods;
   std::uint32_t max_hops = 1;  // of one leg between weirs
   CellReattachConfig reattach;
+  // Of each cell as a whole; `per` and `fallback` are its clusters'. nullopt: none.
+  std::optional<CircuitBreakerConfig> circuit_breaker;
   std::vector<CellConfig> members;
   SourceLocation location;
 };

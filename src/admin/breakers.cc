@@ -18,9 +18,9 @@ Json counts(const base::OutcomeCounts& c) {
   return {{"calls", c.calls}, {"failures", c.failures}, {"slow", c.slow}, {"refused", c.refused}};
 }
 
-Json row_of(const policy::ClusterBreakers::Row& row) {
+Json row_of(std::string_view level, const policy::ClusterBreakers::Row& row) {
   const policy::Breaker::Reading& r = row.reading;
-  Json json{{"level", row.function.empty() ? "cluster" : "function"}};
+  Json json{{"level", row.function.empty() ? level : "function"}};
   if (!row.function.empty()) json["function"] = row.function;
   json["state"] = breaker_word(r.state);
   json["forced"] = r.forced;
@@ -52,7 +52,13 @@ std::vector<BreakerTotals> breaker_totals(const proxy::Snapshot& snapshot, TimeP
   for (size_t i = 0; i < snapshot.breakers.size(); ++i) {
     if (!snapshot.breakers[i]) continue;
     const ClusterConfig& config = snapshot.config->clusters[i];
-    out.push_back({config.name, snapshot.breakers[i]->read(*config.circuit_breaker, now)});
+    out.push_back({config.name, snapshot.breakers[i]->read(*config.circuit_breaker, now), {}});
+  }
+  const proxy::Cells* const cells = snapshot.cells.get();
+  if (cells == nullptr || !cells->config().circuit_breaker) return out;
+  for (uint32_t i = 0; i < cells->size(); ++i) {
+    const auto reading = cells->record(i).breaker.read(*cells->config().circuit_breaker, now);
+    out.push_back({{}, {{{}, reading}}, cells->member(i).name});
   }
   return out;
 }
@@ -61,8 +67,8 @@ std::string breakers_json(const std::vector<BreakerTotals>& totals) {
   Json clusters = Json::array();
   for (const BreakerTotals& of : totals) {
     Json rows = Json::array();
-    for (const auto& row : of.rows) rows.push_back(row_of(row));
-    clusters.push_back({{"cluster", of.cluster}, {"breakers", std::move(rows)}});
+    for (const auto& row : of.rows) rows.push_back(row_of(of.level(), row));
+    clusters.push_back({{of.level(), of.name()}, {"breakers", std::move(rows)}});
   }
   return Json{{"breakers", std::move(clusters)}}.dump(2, ' ', false,
                                                       Json::error_handler_t::replace) +
@@ -76,14 +82,15 @@ bool add_breakers(Metric metric, const Totals& t, Samples& out) {
       case Metric::kBreakerState:
         for (const auto state : {policy::BreakerState::kClosed, policy::BreakerState::kOpen,
                                  policy::BreakerState::kHalfOpen, policy::BreakerState::kRamp}) {
-          out.add(own.state == state ? 1.0 : 0.0,
-                  {{"cluster", of.cluster}, {"state", std::string(breaker_word(state))}});
+          out.add(own.state == state ? 1.0 : 0.0, {{std::string(of.level()), of.name()},
+                                                   {"state", std::string(breaker_word(state))}});
         }
         break;
       case Metric::kBreakerChanges:
-        out.add(own.changes, {{"cluster", of.cluster}});
+        out.add(own.changes, {{std::string(of.level()), of.name()}});
         break;
       case Metric::kBreakerFunctions: {
+        if (!of.cell.empty()) break;
         double open = 0;
         for (const auto& row : of.rows) {
           if (!row.function.empty() && row.reading.state != policy::BreakerState::kClosed) ++open;

@@ -13,10 +13,15 @@
 
 namespace weir::admin {
 
-/// One cluster's breakers.
+/// The breakers of one cluster, or of one cell.
 struct BreakerTotals {
-  std::string cluster;
+  std::string cluster;                             ///< Empty: of a cell.
   std::vector<policy::ClusterBreakers::Row> rows;  ///< The cluster's own, then functions'.
+  std::string cell;                                ///< Empty: of a cluster.
+
+  /// What it is of, for pages, labels and logs.
+  std::string_view level() const { return cell.empty() ? "cluster" : "cell"; }
+  const std::string& name() const { return cell.empty() ? cluster : cell; }
 };
 
 std::vector<BreakerTotals> breaker_totals(const proxy::Snapshot& snapshot, TimePoint now);

@@ -11,11 +11,11 @@ namespace {
 
 constexpr Duration kPeriod = std::chrono::milliseconds(250);
 
-void log_change(const std::string& cluster, const policy::ClusterBreakers::Row& row) {
+void log_change(const admin::BreakerTotals& of, const policy::ClusterBreakers::Row& row) {
   const policy::Breaker::Reading& now = row.reading;
   const bool open = now.state == policy::BreakerState::kOpen;
   op_log(open ? LogLevel::kWarning : LogLevel::kInfo, "circuit breaker",
-         {{"cluster", cluster},
+         {{of.level(), of.name()},
           {"function", row.function},
           {"state", admin::breaker_word(now.state)},
           {"forced", now.forced ? "yes" : "no"},
@@ -31,7 +31,8 @@ BreakerWatch::BreakerWatch(net::Loop& loop)
     : loop_(loop), timer_(net::timer_callback<&BreakerWatch::look>(this)) {}
 
 void BreakerWatch::watch(std::shared_ptr<const proxy::Snapshot> snapshot) {
-  snapshot_ = snapshot->breakers.empty() ? nullptr : std::move(snapshot);
+  const bool of_cells = snapshot->cells != nullptr && snapshot->cells->config().circuit_breaker;
+  snapshot_ = snapshot->breakers.empty() && !of_cells ? nullptr : std::move(snapshot);
   if (snapshot_) {
     loop_.arm(timer_, kPeriod);
   } else {
@@ -47,9 +48,9 @@ void BreakerWatch::stop() {
 void BreakerWatch::look() {
   for (const admin::BreakerTotals& of : admin::breaker_totals(*snapshot_, loop_.clock().now())) {
     for (const auto& row : of.rows) {
-      uint64_t& seen = seen_[of.cluster + "\n" + row.function];
+      uint64_t& seen = seen_[of.cluster + "\n" + of.cell + "\n" + row.function];
       if (std::exchange(seen, row.reading.changes) != row.reading.changes) {
-        log_change(of.cluster, row);
+        log_change(of, row);
       }
     }
   }

@@ -28,7 +28,7 @@ class BreakerWatch {
   net::Loop& loop_;
   net::Timer timer_;
   std::shared_ptr<const proxy::Snapshot> snapshot_;  ///< Null: no breakers.
-  std::unordered_map<std::string, uint64_t> seen_;   ///< Changes, by cluster and function.
+  std::unordered_map<std::string, uint64_t> seen_;   ///< Changes, by what it is of.
 };
 
 }  // namespace weir::app

@@ -41,6 +41,7 @@ class CellCheck {
     check_weights();
     check_tag();
     check_reattach();
+    check_breaker();
   }
 
  private:
@@ -157,6 +158,20 @@ class CellCheck {
     reader_.warning(reader_.find(tag, "trust"),
                     {"no peer is trusted, so no tag is ever believed over TCP",
                      "add trusted_proxies: [10.0.0.0/8], the networks of those who set it"});
+  }
+
+  // What is said of a cluster and means nothing of a cell.
+  void check_breaker() {
+    if (!cells_.circuit_breaker) return;
+    const NodeId breaker = reader_.find(at_, "circuit_breaker");
+    const Reader::Step step(reader_, "circuit_breaker");
+    for (const std::string_view key : {"per", "fallback"}) {
+      const NodeId at = reader_.find(breaker, key);
+      if (at == Document::kNone) continue;
+      const Reader::Step inside(reader_, key);
+      reader_.error(at, {"has no meaning for a cell as a whole",
+                         "write it under circuit_breaker of its clusters"});
+    }
   }
 
   void check_reattach() {

@@ -360,6 +360,9 @@ CodecPtr<CellsConfig> cells_section() {
           "How often a request may hop between two applications."),
       key("reattach", &S::reattach, cell_reattach_section(),
           "In a sidecar: calls out get the tag that came in with their trace."),
+      key("circuit_breaker", &S::circuit_breaker, optional(circuit_breaker_section()),
+          "A breaker for each cell as a whole, of what those of its clusters do not explain.",
+          KeyUse::kAlternative),
       key("members", &S::members, named_map(member_section(), parse_name), "The cells, by name.",
           KeyUse::kRequired),
   });

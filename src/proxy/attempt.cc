@@ -37,7 +37,9 @@ Result<void> Attempt::choose() {
   if (!hold) return std::unexpected(hold.error());
   report(upstream::AttemptOutcome::kNeutral);
   endpoint_ = std::move(*hold);
-  reported_ = answered_ = false;
+  // What began unwatched is not missed when it ends.
+  reported_ = !exchange_.cluster().watched();
+  answered_ = false;
   if (tried_count_ < tried_.size()) tried_[tried_count_++] = &endpoint_->shared();
   endpoint_text_ = exchange_.arena().copy(endpoint_->text());
   endpoint_host_ = endpoint_->host();

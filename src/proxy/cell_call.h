@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <string_view>
+#include <utility>
 
 #include "proxy/cells.h"
 
@@ -32,7 +33,12 @@ struct CellCall {
   bool fresh = false;                      ///< The client does not have this tag yet.
   policy::CellRecord* guest_of = nullptr;  ///< Who has a place less for it.
   policy::TraceTags::Hold trace;           ///< Its tag is known by its trace.
+  bool judged = false;                     ///< The cell that serves has a breaker,
+  policy::Breaker* probe = nullptr;        ///< and is being probed with this.
 
+  void end_probe() {
+    if (probe != nullptr) std::exchange(probe, nullptr)->end_probe();
+  }
   /// Its records are never freed.
   std::string_view name(std::uint32_t cell) const {
     return cell == Cells::kNone ? std::string_view() : cells->record(cell).name;

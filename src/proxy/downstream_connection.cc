@@ -93,7 +93,7 @@ void DownstreamConnection::drain() {
 TimePoint DownstreamConnection::idle_since() const {
   if (state_ != State::kIdle || socket_.readable()) return TimePoint::max();
   const Http1Config& config = listener_.config().http1;
-  if (requests_ > 0) return timer_.deadline() - config.keepalive_timeout;
+  if (requests_ > 0) return idle_from_;
   return timer_.deadline() - config.header_timeout + kFirstWord;
 }
 
@@ -260,6 +260,7 @@ void DownstreamConnection::release_exchange() {
 void DownstreamConnection::go_idle() {
   release_exchange();
   state_ = State::kIdle;
+  idle_from_ = listener_.worker().loop().now();
   listener_.worker().loop().arm(timer_, listener_.keepalive_timeout());
 }
 

@@ -135,6 +135,7 @@ class DownstreamConnection final : public net::SocketHandler,
   uint64_t requests_ = 0;
   uint32_t dropped_ = 0;  ///< Bytes dropped in kDrain or kLinger.
   State state_ = State::kIdle;
+  TimePoint idle_from_;  ///< Of kIdle, after a request: since when.
   BodyFraming::Kind response_framing_ = BodyFraming::Kind::kNone;
   bool head_sent_ = false;
   bool keep_alive_ = true;

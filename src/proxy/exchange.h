@@ -284,7 +284,10 @@ class Exchange final : public base::ListLink<> {
   std::optional<Next> fall_back();
   std::string_view breaker_function() const;
   std::string_view retry_after();
-  void tell_breaker(base::CallOutcome outcome);
+  void note_silence();
+  uint64_t owner_key() const;
+  std::string_view client_key();
+  void tell_breaker(base::CallOutcome outcome, Duration took = Duration::zero());
   void tell_breaker(const ResponseHead& head);
   void tell_breaker_grpc(const HeaderList& trailers);
 
@@ -296,9 +299,13 @@ class Exchange final : public base::ListLink<> {
   void count_cell();
   Result<void> enter_cell();
   bool take_trace_tag();
+  void leave_guest();
   void remember_trace();
   bool cell_usable(uint32_t cell);
   bool cell_open(uint32_t cell);
+  Result<void> pass_cell_breaker(uint32_t cell);
+  bool judged() const;
+  void tell_cell_breaker(base::CallOutcome outcome, Duration took);
   Result<void> serve_in(uint32_t cell, policy::CellReason reason);
   Result<void> take_guest();
   const char* why_no_hop(uint32_t from) const;
@@ -359,7 +366,7 @@ class Exchange final : public base::ListLink<> {
   Result<void> enter(uint32_t target);
   size_t choose_weighted(const WeightedTarget& target);
   uint64_t sticky_hash();
-  uint64_t hash_of(const HashOn& on) const;
+  uint64_t hash_of(const HashOn& on);
 
   void count_upstream_failure(const Error& error);
   bool begin_retry(upstream::RetryVerdict verdict);

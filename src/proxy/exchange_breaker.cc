@@ -113,11 +113,16 @@ void Exchange::keep_breaker(const Snapshot& leaving) {
   }
 }
 
-void Exchange::tell_breaker(CallOutcome outcome) {
+void Exchange::tell_breaker(CallOutcome outcome, Duration took) {
+  tell_cell_breaker(outcome, took);
+  if (breaker_.of == nullptr) return;
   upstream::WorkerCluster& in = cluster();
   // A reload has taken the breaker away.
   if (!in.config().circuit_breaker) return;
   const CircuitBreakerConfig& config = *in.config().circuit_breaker;
+  if (outcome == CallOutcome::kSuccess && took > config.slow_call_duration) {
+    outcome = CallOutcome::kSlow;
+  }
   const TimePoint now = worker_.loop().now();
   const Duration slot = Duration(config.sliding_window) / base::OutcomeWindow::kSlots;
   if (upstream::Endpoint* endpoint = attempt_.endpoint()) {
@@ -140,9 +145,7 @@ void Exchange::tell_breaker(const ResponseHead& head) {
     const auto parsed = status != nullptr ? http::parse_grpc_status(status->value) : std::nullopt;
     if (parsed && status_fails(*parsed)) return tell_breaker(CallOutcome::kFailure);
   }
-  const auto& config = cluster().config().circuit_breaker;
-  const bool slow = config && response_at_ - attempt_.begun_at() > config->slow_call_duration;
-  tell_breaker(slow ? CallOutcome::kSlow : CallOutcome::kSuccess);
+  tell_breaker(CallOutcome::kSuccess, response_at_ - attempt_.begun_at());
 }
 
 void Exchange::tell_breaker_grpc(const HeaderList& trailers) {

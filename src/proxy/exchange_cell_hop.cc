@@ -3,6 +3,7 @@
 // overloaded cell sheds, it does not spread: only who finds nobody at home may leave.
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <variant>
 
 #include "proxy/cell_call.h"
@@ -15,6 +16,9 @@ namespace weir::proxy {
 namespace {
 
 using policy::CellReason;
+
+// Endpoints at home that may be found dead one after the other before a request hops.
+constexpr uint32_t kMostAtHome = 12;
 
 bool is_safe(Method method) {
   return method == Method::kGet || method == Method::kHead || method == Method::kOptions;
@@ -50,6 +54,7 @@ Result<void> Exchange::enter_cell() {
   if (!names_cell(route_->target())) {
     if (self != Cells::kNone) {
       if (const Result<void> taken = take_guest(); !taken) return taken;
+      if (const Result<void> passed = pass_cell_breaker(self); !passed) return passed;
       cell_->served = self;
     }
     return enter(choose_target());
@@ -71,22 +76,17 @@ bool Exchange::cell_usable(uint32_t cell) {
   return worker_.cluster(target).shared().health().usable;
 }
 
-// The breaker of the cell's cluster refuses everything; one that refuses some sheds, which is no
-// reason to spread.
-bool Exchange::cell_open(uint32_t cell) {
-  const Snapshot& snapshot = worker_.snapshot();
-  if (snapshot.breakers.empty()) return false;
-  const auto& breakers = snapshot.breakers[snapshot.route_clusters[route_index_][cell]];
-  return breakers != nullptr && breakers->open(worker_.loop().now());
-}
-
 Result<void> Exchange::serve_in(uint32_t cell, CellReason reason) {
   if (cell == cell_->cells->self()) {
     if (const Result<void> taken = take_guest(); !taken) return taken;
     if (cell_->guest_of != nullptr && !policy::is_hop(reason)) reason = CellReason::kGuest;
   }
+  if (const Result<void> passed = pass_cell_breaker(cell); !passed) return passed;
   const Result<void> entered = enter(worker_.snapshot().route_clusters[route_index_][cell]);
-  if (!entered) return entered;
+  if (!entered) {
+    leave_guest();
+    return entered;
+  }
   cell_->served = cell;
   cell_->reason = reason;
   return {};
@@ -109,6 +109,10 @@ Result<void> Exchange::take_guest() {
   cell_->guest_of = &host;
   cell_->reason = CellReason::kGuest;
   return {};
+}
+
+void Exchange::leave_guest() {
+  if (auto* const of = std::exchange(cell_->guest_of, nullptr)) of->release_guest();
 }
 
 // Null: it may.
@@ -143,7 +147,9 @@ Result<void> Exchange::hop_from(uint32_t from, CellReason reason) {
   cell_->visited |= uint64_t{1} << from;
   for (uint32_t to = roomiest_cell(); to != Cells::kNone; to = roomiest_cell()) {
     cell_->visited |= uint64_t{1} << to;
+    const bool was_guest = cell_->guest_of != nullptr;
     if (!serve_in(to, reason)) continue;
+    if (was_guest && to != cell_->cells->self()) leave_guest();
     ++cell_->hops;
     cell_->left = cell_->left.empty() ? cell_->name(from)
                                       : arena_.concat({cell_->left, ",", cell_->name(from)});
@@ -183,6 +189,13 @@ bool Exchange::hop_after(const Error& error) {
                         bytes_received_ == held_.size();
   if (!possible) return false;
   if (attempt_.has_untried() && may_repeat()) return false;
+  if (attempt_.has_untried() && error.code != ErrorCode::kConnectTimeout &&
+      attempts_ < kMostAtHome) {
+    // Nothing was sent and others stand at home: that costs nobody a retry.
+    note_attempt(error_info(error.code).reason);
+    repeat({}, Duration::zero());
+    return true;
+  }
   const uint32_t from = cell_->served;
   cell_->visited |= uint64_t{1} << from;
   if (why_no_hop(from) != nullptr || roomiest_cell() == Cells::kNone) return false;

@@ -25,6 +25,8 @@ using policy::TagFault;
 
 // Longer chains of weirs are a circle, though none of them knows its own name.
 constexpr uint32_t kLongestPath = 8;
+// A name more than that, of 128 bytes each, and what parts them.
+constexpr size_t kLongestPathText = (kLongestPath + 1) * 130;
 
 std::string_view trimmed(std::string_view text) {
   while (text.starts_with(' ')) text.remove_prefix(1);
@@ -96,7 +98,8 @@ bool Exchange::read_cell_path() {
     std::from_chars(hops->value.begin(), hops->value.end(), cell_->hops);
   }
   const Header* const path = find_named(request_.headers, kCellPathHeader);
-  if (path == nullptr || !is_path(path->value)) return true;
+  if (path == nullptr || path->value.size() > kLongestPathText || !is_path(path->value))
+    return true;
   cell_->path = path->value;
   uint32_t length = 0;
   each_part(path->value, ',', [&](std::string_view name) {
@@ -170,7 +173,7 @@ void Exchange::remember_trace() {
 }
 
 void Exchange::assign_cell(int64_t now) {
-  Cells::Asked asked{request_, {}, {}, client_ip_, worker_.rng().next()};
+  Cells::Asked asked{request_, {}, {}, client_key(), worker_.rng().next()};
   if (owner_ != nullptr) {
     asked.tenant = owner_->tenant;
     asked.function = owner_->function;
@@ -187,7 +190,8 @@ void Exchange::keep_cells(std::shared_ptr<const Cells> cells) {
 }
 
 void Exchange::release_cell() {
-  if (cell_->guest_of != nullptr) cell_->guest_of->release_guest();
+  leave_guest();
+  cell_->end_probe();
   cell_->trace.release(worker_.loop().now());
   cell_->~CellCall();
   cell_ = nullptr;

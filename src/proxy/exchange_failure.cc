@@ -2,7 +2,9 @@
 // The one place where failures end: retry, local reply, cut-off answer or nothing, from what the
 // Error says and how far the exchange has come.
 #include "http/header_id.h"
+#include "proxy/deadline.h"
 #include "proxy/exchange.h"
+#include "proxy/hops.h"
 #include "proxy/owner.h"
 #include "proxy/response_head.h"
 #include "proxy/worker.h"
@@ -49,7 +51,20 @@ bool Exchange::waits_for_origin() const {
   return request_ended_ || response_started_ || stream == nullptr || stream->congested();
 }
 
+// The time was up while the origin had the whole request and kept silent for half of it: a frozen
+// one would be seen by nobody where the route's timeout is the shorter one. What a client chose is
+// no measure.
+void Exchange::note_silence() {
+  const bool waited = request_permit_ && request_end_sent_ && !response_started_ &&
+                      !attempt_.answered() && attempt_.stream() != nullptr && !deadline_->by_client;
+  if (!waited || worker_.loop().now() - sent_at_ < (deadline_->at - head_at_) / 2) return;
+  attempt_.report(upstream::AttemptOutcome::kTimeout);
+  if (judged()) tell_breaker(base::CallOutcome::kFailure);
+  if (hops_ != nullptr) hops_->permit->failed(worker_.loop().now(), owner_key());
+}
+
 void Exchange::on_deadline() {
+  if (deadline_ != nullptr) note_silence();
   fail(make_error(ErrorCode::kDeadlineExceeded, deadline_detail()));
   flush();
 }
@@ -77,7 +92,9 @@ void Exchange::fail(const Error& error) {
 
 void Exchange::count_upstream_failure(const Error& error) {
   attempt_.report(upstream::outcome_of(error, attempt_.answered()));
-  if (breaker_.of != nullptr) tell_breaker(base::CallOutcome::kFailure);
+  // An answer over the route's own limit is no failure of who gave it.
+  const bool own = error.code == ErrorCode::kResponseTooLarge;
+  if (judged() && !own) tell_breaker(base::CallOutcome::kFailure);
   upstream::ClusterStats& stats = cluster().stats();
   switch (error.code) {
     case ErrorCode::kConnectRefused:

@@ -9,10 +9,12 @@
 #include <new>
 #include <optional>
 
+#include "base/hash.h"
 #include "http/header_id.h"
 #include "proxy/cell_heads.h"
 #include "proxy/exchange.h"
 #include "proxy/hops.h"
+#include "proxy/owner.h"
 #include "proxy/request_head.h"
 #include "proxy/response_head.h"
 #include "proxy/snapshot.h"
@@ -146,7 +148,8 @@ bool Exchange::retry_in_group(const Error& error) {
   const auto reason = hop_reason(error.code);
   if (!reason) return false;
   if (error.origin == Origin::kUpstream && *reason != HopReason::kNoEndpoint) {
-    hops_->permit->failed(worker_.loop().now());
+    const bool silence = *reason == HopReason::kTimeout;
+    hops_->permit->failed(worker_.loop().now(), silence ? owner_key() : 0);
   }
   const RetryVerdict verdict = nothing_sent(*reason, error)
                                    ? RetryVerdict::kFree
@@ -158,10 +161,16 @@ bool Exchange::retry_in_group(const Error& error) {
 void Exchange::note_answer(const ResponseHead& head) {
   const bool failed = head.status >= 502 && head.status <= 504 && !refused_by_weir(head);
   if (failed) {
-    hops_->permit->failed(worker_.loop().now());
+    hops_->permit->failed(worker_.loop().now(), owner_key());
   } else {
-    hops_->permit->succeeded();
+    hops_->permit->succeeded(worker_.loop().now(), owner_key());
   }
+}
+
+// Of whom a failure speaks first: one function that fails does not take a cluster from all others.
+uint64_t Exchange::owner_key() const {
+  if (owner_ == nullptr || (owner_->tenant.empty() && owner_->function.empty())) return 0;
+  return (base::mix64(base::hash64(owner_->tenant)) ^ base::hash64(owner_->function)) | 1U;
 }
 
 bool Exchange::retry_or_hop(RetryVerdict verdict, HopReason reason, bool stays) {

@@ -144,6 +144,16 @@ IpAddress Exchange::client_address() const {
   return named.value_or(peer);
 }
 
+// What stable choices by client are made of, the same on every node: the address of the client that
+// trusted proxies speak for. Of who comes by a unix socket and is nobody's proxy, its name.
+std::string_view Exchange::client_key() {
+  if (!trusted_peer_) return client_ip_;
+  const IpAddress client = client_address();
+  if (client == IpAddress{}) return client_ip_;
+  char text[net::Peer::kMaxText];
+  return arena_.copy(net::Peer{client, 0, false}.ip_text(text));
+}
+
 Exchange::Next Exchange::take_limits() {
   policy::WorkerLimits* const limits = worker_.limits();
   if (owner_->admitted || limits == nullptr || owner_->policies->limits == nullptr) {

@@ -114,12 +114,12 @@ Result<void> Exchange::make_upstream_request() {
 
 // ---- Sticky choices.
 
-uint64_t Exchange::hash_of(const HashOn& on) const {
+uint64_t Exchange::hash_of(const HashOn& on) {
   switch (on.kind) {
     case HashOn::Kind::kNone:
       return worker_.rng().next();
     case HashOn::Kind::kClientIp:
-      return base::hash64(client_ip_);
+      return base::hash64(client_key());
     case HashOn::Kind::kPath:
       return base::hash64(request_.path);
     case HashOn::Kind::kHeader:

@@ -161,7 +161,7 @@ void Exchange::on_response_head(const ResponseHead& head) {
   stats.response_time.observe_us(static_cast<uint64_t>(
       micros_since_start(response_at_) - micros_since_start(attempt_.connected_at())));
   attempt_.report(upstream::outcome_of(head, grpc_ != nullptr));
-  if (breaker_.of != nullptr) tell_breaker(head);
+  if (judged()) tell_breaker(head);
   // A quick refusal is not speed.
   if (head.status != 429 && head.status != 503) note_latency();
   if (owner_ != nullptr) charge_cost(head.headers);
@@ -219,7 +219,7 @@ net::Socket* Exchange::response_sink() {
 void Exchange::await_response_sink() { client_.stream->await_drain(); }
 
 void Exchange::on_response_end(const HeaderList& trailers) {
-  if (breaker_.of != nullptr && grpc_ != nullptr) tell_breaker_grpc(trailers);
+  if (judged() && grpc_ != nullptr) tell_breaker_grpc(trailers);
   attempt_.detached();
   attempt_.report(upstream::AttemptOutcome::kCompleted);
   attempt_.end();

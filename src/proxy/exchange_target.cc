@@ -53,7 +53,10 @@ Result<upstream::RequestPermit> Exchange::admit_to(uint32_t target, upstream::Re
     return std::unexpected(passed.error());
   }
   auto permit = worker_.cluster(target).admit(reach);
-  if (permit) breaker_.enter(std::move(there));
+  if (!permit) return permit;
+  breaker_.enter(std::move(there));
+  // It has been detached already, so the next reload passes it by.
+  if (route_hold_ != nullptr) keep_breaker(worker_.snapshot());
   return permit;
 }
 

@@ -185,6 +185,7 @@ void H2DownstreamConnection::end_streams() { session_.close_streams(http::H2Erro
 void H2DownstreamConnection::go_idle() {
   const Http1Config& config = listener_.config().http1;
   state_ = State::kIdle;
+  idle_from_ = worker_.loop().now();
   worker_.loop().arm(timer_, listener_.keepalive_timeout());
   if (config.max_requests != 0 && requests_ >= config.max_requests) drain();
 }
@@ -203,7 +204,7 @@ void H2DownstreamConnection::drain() {
 TimePoint H2DownstreamConnection::idle_since() const {
   if (socket_.readable()) return TimePoint::max();
   const Http1Config& config = listener_.config().http1;
-  if (state_ == State::kIdle) return timer_.deadline() - config.keepalive_timeout;
+  if (state_ == State::kIdle) return idle_from_;
   if (state_ == State::kOpening) return timer_.deadline() - config.header_timeout + kFirstWord;
   return TimePoint::max();
 }

@@ -8,6 +8,7 @@
 #include "http/header_id.h"
 #include "net/tls_session.h"
 #include "proxy/cell_heads.h"
+#include "proxy/cells.h"
 #include "proxy/exchange.h"
 #include "proxy/owner.h"
 #include "proxy/worker_listener.h"
@@ -56,18 +57,32 @@ void count_hop(RequestHead& head, base::Arena& arena) {
   }
 }
 
-// A stranger's word for it is nobody's: it does not go on either.
-void take_attempt_header(HeaderList& headers, Exchange& exchange) {
+bool is_weir_header(const Header& header) {
+  constexpr std::string_view kPrefix = "x-weir-";
+  return header.id == HeaderId::kOther && header.name.size() > kPrefix.size() &&
+         http::iequals(header.name.substr(0, kPrefix.size()), kPrefix);
+}
+
+// A stranger's word for what weirs tell each other is nobody's: it does not go on either. Cells
+// write their own.
+void take_weir_headers(HeaderList& headers, Exchange& exchange) {
+  bool any = false;
   for (const Header& header : headers) {
+    if (!is_weir_header(header)) continue;
+    any = true;
     if (!is_attempt_header(header)) continue;
     uint32_t attempt = 0;
     const char* const end = header.value.end();
     const auto parsed = std::from_chars(header.value.begin(), end, attempt);
     const bool good = parsed.ec == std::errc() && parsed.ptr == end && attempt > 1;
     if (good && exchange.trusted_peer()) exchange.set_nested_attempt(std::min(attempt, 1000U));
-    headers.remove_if([](const Header& each) { return is_attempt_header(each); });
-    return;
   }
+  if (!any) return;
+  const bool believed = exchange.trusted_peer();
+  headers.remove_if([believed](const Header& each) {
+    return is_attempt_header(each) || (!believed && (http::iequals(each.name, kCellPathHeader) ||
+                                                     http::iequals(each.name, kCellHopsHeader)));
+  });
 }
 
 // RFC 9440: what origins read there must be weir's word, or that of a proxy that is trusted.
@@ -145,7 +160,7 @@ Result<void> make_upstream_head(Exchange& exchange, RequestHead& out) {
   // Weir answers it itself, when it is ready for the body.
   remove(out.headers, HeaderId::kExpect);
   count_hop(out, arena);
-  take_attempt_header(out.headers, exchange);
+  take_weir_headers(out.headers, exchange);
   http::ForwardedFacts facts;
   facts.peer = exchange.client().peer->is_unix ? std::string_view{} : exchange.client_ip();
   facts.proto = in.scheme;

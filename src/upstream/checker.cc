@@ -52,7 +52,7 @@ void Checker::watch_silence(TimePoint now) {
   const EndpointTally& tally = endpoint_->tally;
   constexpr auto kRelaxed = std::memory_order_relaxed;
   const std::uint32_t settled = tally.settled.load(kRelaxed);
-  const bool waits = tally.begun.load(kRelaxed) != settled;
+  const bool waits = static_cast<std::int32_t>(tally.begun.load(kRelaxed) - settled) > 0;
   const bool moved = std::exchange(heads_, tally.heads.load(kRelaxed)) != heads_;
   if (!waits || moved) {
     silent_since_ = now;

@@ -37,7 +37,8 @@ void Failback::fall(TimePoint now) {
   const bool stood =
       phase_ == MemberPhase::kUp &&
       (!returned_ || now - since_ >= Duration(config_.min_healthy_time) * kForgivenAfter);
-  waits_ = stood ? 1 : std::min(waits_ * 2, kMostWaits);
+  // One that has not been tried yet has not failed again.
+  if (phase_ != MemberPhase::kWaiting) waits_ = stood ? 1 : std::min(waits_ * 2, kMostWaits);
   returned_ = true;
   enter(MemberPhase::kDown, now);
 }

@@ -37,12 +37,22 @@ bool FailoverMember::try_enter(std::uint32_t limit) {
   return false;
 }
 
-void FailoverMember::succeeded() {
+void FailoverMember::succeeded(TimePoint now, std::uint64_t key) {
+  const std::int64_t at = now.time_since_epoch().count();
+  if (key != 0 && (served_key_.load(kRelaxed) != key ||
+                   at - served_at_.load(kRelaxed) > kVouches.count() / 4)) {
+    served_key_.store(key, kRelaxed);
+    served_at_.store(at, kRelaxed);
+  }
   if (failures_.load(kRelaxed) != 0) failures_.store(0, kRelaxed);
 }
 
-void FailoverMember::failed(TimePoint now) {
+void FailoverMember::failed(TimePoint now, std::uint64_t key) {
   const std::int64_t at = now.time_since_epoch().count();
+  const bool vouched = key != 0 && served_key_.load(kRelaxed) != 0 &&
+                       served_key_.load(kRelaxed) != key &&
+                       at - served_at_.load(kRelaxed) < kVouches.count();
+  if (vouched) return;
   failed_at_.store(at, kRelaxed);
   if (suspected()) return;
   // The trial is set before anybody can see the suspicion.

@@ -33,6 +33,8 @@ class FailoverMember {
   static constexpr std::uint32_t kUnlimited = UINT32_MAX;
   static constexpr std::uint32_t kSuspicion = 5;
   static constexpr Duration kTrialEvery = std::chrono::seconds(1);
+  /// For so long somebody's success speaks for the member against the failures of others.
+  static constexpr Duration kVouches = std::chrono::seconds(1);
   /// A suspicion that nobody has tried for so long is dropped.
   static constexpr Duration kForgotten = std::chrono::seconds(30);
 
@@ -70,9 +72,11 @@ class FailoverMember {
   /// Counts a request in, never above `limit`; leave() gives it back.
   bool try_enter(std::uint32_t limit);
   void leave() { in_use_.fetch_sub(1, std::memory_order_relaxed); }
-  /// An attempt ended well, or badly in a way that another cluster may cure.
-  void succeeded();
-  void failed(TimePoint now);
+  /// An attempt for whom `key` stands (a hash of tenant and function; 0: nobody known) ended well,
+  /// or badly in a way that another cluster may cure. An answer that failed, or none in time, says
+  /// nothing of the member while somebody else is served well there: `key` is not 0 then.
+  void succeeded(TimePoint now, std::uint64_t key = 0);
+  void failed(TimePoint now, std::uint64_t key = 0);
   /// Of a suspected member: whether this request may see how it is.
   bool take_trial(TimePoint now);
   void count_hop(HopReason reason) {
@@ -93,6 +97,8 @@ class FailoverMember {
 
   // Written by every request.
   alignas(64) std::atomic<std::uint32_t> in_use_{0};
+  std::atomic<std::uint64_t> served_key_{0};  ///< Who was served well last,
+  std::atomic<std::int64_t> served_at_{0};    ///< and when, to a quarter of kVouches.
   std::atomic<std::uint64_t> placed_{0};
   std::array<std::atomic<std::uint64_t>, kHopReasons> left_{};
 };

@@ -47,12 +47,16 @@ void Membership::configure(std::shared_ptr<const ClusterConfig> config,
   tls_ = std::move(tls);
   rules_ = HealthRules::from(*config_);
   const bool watched = rules_.checked || rules_.ejects;
+  const bool anew = port_ == nullptr && watched;
   if (port_ != nullptr) port_->owner = nullptr;
   port_ = watched ? std::make_shared<HealthPort>(office_.loop(), *this, *config_) : nullptr;
   if (before == nullptr) return;
   const TimePoint now = office_.loop().now();
   holding_ = true;
   for (const EndpointSet::Member& member : members_) {
+    // What ended unwatched was never settled.
+    EndpointTally& tally = member.endpoint->tally;
+    if (anew) tally.settled.store(tally.begun.load());
     apply(*member.endpoint, [&](EndpointHealth& health) { health.adopt(rules_, now); });
   }
   keep_floor();

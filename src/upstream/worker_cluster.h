@@ -124,6 +124,8 @@ class WorkerCluster {
     if (published_.health == nullptr) return;
     published_.health->report(endpoint.shared_, outcome, first, latency_us);
   }
+  /// Its endpoints' health is watched: what begins now is reported when it has ended.
+  bool watched() const { return published_.health != nullptr; }
   /// A place in the retry budget; an empty permit if it is used up.
   RetryPermit try_retry(const RetryBudget& budget);
 

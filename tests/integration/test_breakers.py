@@ -106,6 +106,16 @@ def test_breaker_counts_connections_that_fail(lab):
     assert_refused(client.get(), "circuit_open")
 
 
+def test_breaker_does_not_count_answers_over_the_routes_own_limit(lab):
+    def handler(found, connection):
+        connection.answer(200, b"x" * (5000 if found.target == "/big" else 5))
+    _, gateway, client = breaking(lab, handler, {"minimum_requests": 10},
+                                  route={"limits": {"max_response_bytes": 1000}})
+    assert {client.get("/big").status for _ in range(20)} == {502}
+    assert {client.get("/small").status for _ in range(5)} == {200}
+    assert state(gateway) == "closed"
+
+
 def test_breaker_of_one_function_leaves_the_others_alone(lab):
     def handler(found, connection):
         connection.answer(503 if found.target.startswith("/bad") else 200)

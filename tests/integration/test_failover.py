@@ -6,6 +6,7 @@ import time
 
 import pytest
 from support.lab import endpoints, merge
+from support.message import request
 from support.refusal import assert_refused
 from support.waiting import SLOWNESS, eventually
 
@@ -195,6 +196,50 @@ def test_failover_panic_asks_those_whose_checks_fail_when_all_do(lab, panic):
     else:
         assert answer.status == 200 and answer.body == b"served all the same"
     assert gateway.metric("weir_failover_panics_total", group="all") == (panic != "off")
+
+
+def test_failover_a_hop_between_two_reloads_outlives_its_cluster(lab):
+    first, second = lab.origin(), lab.origin()
+    breaker = {"circuit_breaker": {"minimum_requests": 1000}}
+    config = group_config(ordered(first, second), clusters={"a": breaker, "b": breaker},
+                          identity={"function": [{"path_regex": "^/([^/]+)"}]})
+    gateway = lab.gateway(config)
+    client = lab.client(gateway)
+    client.send(request("GET", "/f"))
+    connection = first.accept()
+    connection.read_request()
+    config["routes"][0]["name"] = "renamed"
+    assert gateway.reload(config)[0] == 0
+    connection.close()
+    connection = second.accept()
+    connection.read_request()
+    gone = {**config, "clusters": {"c": endpoints(first)}, "failover_groups": {},
+            "routes": [{"name": "all", "target": {"cluster": "c"}}]}
+    assert gateway.reload(gone)[0] == 0
+    connection.answer(503, b"late")
+    assert client.read_response().status == 503
+
+
+def test_failover_a_frozen_cluster_is_left_though_the_route_gives_up_first(lab):
+    silent = lab.origin()
+    gateway = lab.gateway(group_config(ordered(silent, naming(lab, "b")),
+                                       route={"timeout": "200ms"}))
+    client = lab.client(gateway)
+    eventually(lambda: client.get().body == b"b", "the silent one is suspected")
+    assert member_of(gateway, "a")["suspected"]
+
+
+def test_failover_one_function_that_fails_leaves_the_cluster_to_the_others(lab):
+    def answer(found, connection):
+        connection.answer(503 if found.target == "/bad" else 200, b"a")
+    gateway = lab.gateway(group_config(
+        ordered(lab.serving(answer), naming(lab, "b")),
+        identity={"function": [{"path_regex": "^/([^/]+)"}]}))
+    client = lab.client(gateway)
+    for _ in range(30):
+        assert client.request("POST", "/bad", body=b"x").status in (200, 503)
+        assert client.get("/good").body == b"a"
+    assert not member_of(gateway, "a")["suspected"]
 
 
 def test_failover_a_member_that_serves_again_gets_its_traffic_back(lab):

@@ -174,11 +174,34 @@ TEST_F(GroupTest, FailuresInARowMoveTrafficAtOnce) {
   group({{}, {.priority = 1}});
   members_[0]->failed(clock_.now());
   EXPECT_EQ(place(), 0);
-  members_[0]->succeeded();
+  members_[0]->succeeded(clock_.now());
   for (std::uint32_t i = 1; i < FailoverMember::kSuspicion; ++i) members_[0]->failed(clock_.now());
   EXPECT_EQ(place(), 0) << "a success between starts the count anew";
   members_[0]->failed(clock_.now());
   EXPECT_EQ(place_many(100), (std::map<int, int>{{1, 100}}));
+}
+
+TEST_F(GroupTest, OneOwnersFailedAnswersDoNotTakeAMemberFromOthers) {
+  group({{}, {.priority = 1}});
+  constexpr std::uint64_t kBad = 7, kGood = 9;
+  for (int i = 0; i < 50; ++i) {
+    members_[0]->succeeded(clock_.now(), kGood);
+    for (int j = 0; j < 20; ++j) members_[0]->failed(clock_.now(), kBad);
+    clock_.advance(FailoverMember::kVouches / 2);
+  }
+  EXPECT_FALSE(members_[0]->suspected());
+  clock_.advance(FailoverMember::kVouches);
+  for (std::uint32_t i = 0; i < FailoverMember::kSuspicion; ++i) {
+    members_[0]->failed(clock_.now(), kBad);
+  }
+  EXPECT_TRUE(members_[0]->suspected()) << "nobody is served well there any more";
+}
+
+TEST_F(GroupTest, FailedConnectionsCountWhoeverMeetsThem) {
+  group({{}, {.priority = 1}});
+  members_[0]->succeeded(clock_.now(), 9);
+  fail_in_a_row(0);
+  EXPECT_TRUE(members_[0]->suspected());
 }
 
 TEST_F(GroupTest, OneRequestASecondTriesASuspectedMember) {
@@ -189,7 +212,7 @@ TEST_F(GroupTest, OneRequestASecondTriesASuspectedMember) {
   EXPECT_EQ(place({}, false), 1) << "never one that cannot be repeated";
   EXPECT_EQ(place({}, true), 0);
   EXPECT_EQ(place({}, true), 1) << "one is enough";
-  members_[0]->succeeded();
+  members_[0]->succeeded(clock_.now());
   EXPECT_EQ(place(), 0);
 }
 
