@@ -381,6 +381,8 @@ class Exchange final : public base::ListLink<> {
   bool retry_in_group(const Error& error);
   /// What the answer says of the cluster that gave it.
   void note_answer(const ResponseHead& head);
+  void note_broken_answer();
+  void note_whole_answer();
   bool retry_or_hop(upstream::RetryVerdict verdict, upstream::HopReason reason, bool stays);
   bool hop(upstream::RetryVerdict verdict, upstream::HopReason reason);
   bool could_hop() const;

@@ -91,7 +91,9 @@ void Exchange::fail(const Error& error) {
 }
 
 void Exchange::count_upstream_failure(const Error& error) {
-  attempt_.report(upstream::outcome_of(error, attempt_.answered()));
+  const upstream::AttemptOutcome outcome = upstream::outcome_of(error, attempt_.answered());
+  attempt_.report(outcome);
+  if (hops_ != nullptr && outcome == upstream::AttemptOutcome::kBroken) note_broken_answer();
   // An answer over the route's own limit is no failure of who gave it.
   const bool own = error.code == ErrorCode::kResponseTooLarge;
   if (judged() && !own) tell_breaker(base::CallOutcome::kFailure);

@@ -163,7 +163,7 @@ void Exchange::note_answer(const ResponseHead& head) {
   if (failed) {
     hops_->permit->failed(worker_.loop().now(), owner_key());
   } else {
-    hops_->permit->succeeded(worker_.loop().now(), owner_key());
+    hops_->permit->succeeded();
   }
 }
 
@@ -171,6 +171,15 @@ void Exchange::note_answer(const ResponseHead& head) {
 uint64_t Exchange::owner_key() const {
   if (owner_ == nullptr || (owner_->tenant.empty() && owner_->function.empty())) return 0;
   return (base::mix64(base::hash64(owner_->tenant)) ^ base::hash64(owner_->function)) | 1U;
+}
+
+// A tunnel's end is no answer, and is seldom polite.
+void Exchange::note_broken_answer() {
+  if (tunnel_ == nullptr) hops_->permit->broke(worker_.loop().now(), owner_key());
+}
+
+void Exchange::note_whole_answer() {
+  hops_->permit->completed(worker_.loop().now(), upstream_status_ < 500 ? owner_key() : 0);
 }
 
 bool Exchange::retry_or_hop(RetryVerdict verdict, HopReason reason, bool stays) {

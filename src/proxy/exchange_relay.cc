@@ -222,6 +222,7 @@ void Exchange::on_response_end(const HeaderList& trailers) {
   if (judged() && grpc_ != nullptr) tell_breaker_grpc(trailers);
   attempt_.detached();
   attempt_.report(upstream::AttemptOutcome::kCompleted);
+  if (hops_ != nullptr) note_whole_answer();
   attempt_.end();
   if (keeps_answer()) return end_kept_answer();
   response_ended_ = true;

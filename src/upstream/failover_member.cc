@@ -24,7 +24,9 @@ void FailoverMember::publish(const Standing& standing) {
 void FailoverMember::forget(TimePoint now) {
   if (!suspected()) return;
   const Duration at(failed_at_.load(kRelaxed));
-  if (now.time_since_epoch() - at >= kForgotten) failures_.store(0, kRelaxed);
+  if (now.time_since_epoch() - at < kForgotten) return;
+  failures_.store(0, kRelaxed);
+  broken_.store(0, kRelaxed);
 }
 
 bool FailoverMember::try_enter(std::uint32_t limit) {
@@ -37,29 +39,36 @@ bool FailoverMember::try_enter(std::uint32_t limit) {
   return false;
 }
 
-void FailoverMember::succeeded(TimePoint now, std::uint64_t key) {
-  const std::int64_t at = now.time_since_epoch().count();
-  if (key != 0 && (served_key_.load(kRelaxed) != key ||
-                   at - served_at_.load(kRelaxed) > kVouches.count() / 4)) {
-    served_key_.store(key, kRelaxed);
-    served_at_.store(at, kRelaxed);
-  }
+void FailoverMember::succeeded() {
   if (failures_.load(kRelaxed) != 0) failures_.store(0, kRelaxed);
 }
 
-void FailoverMember::failed(TimePoint now, std::uint64_t key) {
+void FailoverMember::completed(TimePoint now, std::uint64_t key) {
+  if (broken_.load(kRelaxed) != 0) broken_.store(0, kRelaxed);
   const std::int64_t at = now.time_since_epoch().count();
-  const bool vouched = key != 0 && served_key_.load(kRelaxed) != 0 &&
-                       served_key_.load(kRelaxed) != key &&
-                       at - served_at_.load(kRelaxed) < kVouches.count();
-  if (vouched) return;
+  const bool news =
+      served_key_.load(kRelaxed) != key || at - served_at_.load(kRelaxed) > kVouches.count() / 4;
+  if (key == 0 || !news) return;
+  served_key_.store(key, kRelaxed);
+  served_at_.store(at, kRelaxed);
+}
+
+bool FailoverMember::vouched_against(TimePoint now, std::uint64_t key) const {
+  const std::uint64_t served = served_key_.load(kRelaxed);
+  const Duration at(served_at_.load(kRelaxed));
+  return key != 0 && served != 0 && served != key && now.time_since_epoch() - at < kVouches;
+}
+
+void FailoverMember::count(std::atomic<std::uint32_t>& in_a_row, TimePoint now, std::uint64_t key) {
+  if (vouched_against(now, key)) return;
+  const std::int64_t at = now.time_since_epoch().count();
   failed_at_.store(at, kRelaxed);
   if (suspected()) return;
   // The trial is set before anybody can see the suspicion.
-  if (failures_.load(kRelaxed) + 1 == kSuspicion) {
+  if (in_a_row.load(kRelaxed) + 1 == kSuspicion) {
     trial_at_.store(at + kTrialEvery.count(), kRelaxed);
   }
-  failures_.fetch_add(1, std::memory_order_release);
+  in_a_row.fetch_add(1, std::memory_order_release);
 }
 
 bool FailoverMember::take_trial(TimePoint now) {

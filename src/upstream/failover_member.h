@@ -5,7 +5,8 @@
 //
 // Suspicion: a member whose requests have failed kSuspicion times with no success between is asked
 // no more, but for one request a kTrialEvery that can be repeated elsewhere. That moves traffic
-// before any check has noticed.
+// before any check has noticed. Answers that break off after their head are counted apart, until
+// one is whole: their heads are well each time.
 //
 // Thread: publish() and forget() control; the rest any. Outlives the permits that name it.
 #pragma once
@@ -63,7 +64,10 @@ class FailoverMember {
   std::uint32_t limit() const { return limit_.load(std::memory_order_relaxed); }
   std::uint32_t weight() const { return weight_.load(std::memory_order_relaxed); }
   std::uint32_t in_use() const { return in_use_.load(std::memory_order_relaxed); }
-  bool suspected() const { return failures_.load(std::memory_order_relaxed) >= kSuspicion; }
+  bool suspected() const {
+    return failures_.load(std::memory_order_relaxed) >= kSuspicion ||
+           broken_.load(std::memory_order_relaxed) >= kSuspicion;
+  }
   std::uint64_t placed() const { return placed_.load(std::memory_order_relaxed); }
   std::uint64_t left_for(HopReason reason) const {
     return left_[static_cast<std::size_t>(reason)].load(std::memory_order_relaxed);
@@ -72,11 +76,14 @@ class FailoverMember {
   /// Counts a request in, never above `limit`; leave() gives it back.
   bool try_enter(std::uint32_t limit);
   void leave() { in_use_.fetch_sub(1, std::memory_order_relaxed); }
-  /// An attempt for whom `key` stands (a hash of tenant and function; 0: nobody known) ended well,
-  /// or badly in a way that another cluster may cure. An answer that failed, or none in time, says
-  /// nothing of the member while somebody else is served well there: `key` is not 0 then.
-  void succeeded(TimePoint now, std::uint64_t key = 0);
-  void failed(TimePoint now, std::uint64_t key = 0);
+  /// An attempt for whom `key` stands (a hash of tenant and function; 0: nobody known) got an
+  /// answer's head, or ended badly in a way that another cluster may cure. With a key, failures say
+  /// nothing of the member while somebody else is served well there.
+  void succeeded();
+  void failed(TimePoint now, std::uint64_t key = 0) { count(failures_, now, key); }
+  /// An answer broke off after its head, or came whole; `key` 0: whole, but no good one.
+  void broke(TimePoint now, std::uint64_t key = 0) { count(broken_, now, key); }
+  void completed(TimePoint now, std::uint64_t key = 0);
   /// Of a suspected member: whether this request may see how it is.
   bool take_trial(TimePoint now);
   void count_hop(HopReason reason) {
@@ -84,6 +91,9 @@ class FailoverMember {
   }
 
  private:
+  void count(std::atomic<std::uint32_t>& in_a_row, TimePoint now, std::uint64_t key);
+  bool vouched_against(TimePoint now, std::uint64_t key) const;
+
   const std::string cluster_;
 
   // Read at each placement, written when something changes.
@@ -92,6 +102,7 @@ class FailoverMember {
   std::atomic<std::uint32_t> limit_{kUnlimited};
   std::atomic<std::uint32_t> weight_{1};
   std::atomic<std::uint32_t> failures_{0};  ///< In a row.
+  std::atomic<std::uint32_t> broken_{0};    ///< In a row.
   std::atomic<std::int64_t> trial_at_{0};   ///< The next one, steady clock.
   std::atomic<std::int64_t> failed_at_{0};
 

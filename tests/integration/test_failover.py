@@ -7,6 +7,7 @@ import time
 import pytest
 from support.lab import endpoints, merge
 from support.message import request
+from support.peer import ConnectionEnded
 from support.refusal import assert_refused
 from support.waiting import SLOWNESS, eventually
 
@@ -134,6 +135,23 @@ def test_failover_an_answer_that_is_retried_hops(lab, status):
     for _ in range(60):
         assert client.get().status == 200
     assert len(bad.seen) <= 8
+
+
+def test_failover_a_cluster_whose_answers_break_off_is_left(lab):
+    def cut(_, connection):
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+        connection.close()
+    bad = lab.serving(cut)
+    gateway = lab.gateway(group_config(ordered(bad, naming(lab, "b"))))
+    whole = 0
+    for _ in range(40):
+        client = lab.client(gateway)
+        try:
+            whole += client.get().body == b"b"
+        except (ConnectionEnded, ConnectionError):
+            pass
+    assert whole >= 32 and len(bad.seen) <= 8
+    assert member_of(gateway, "a")["suspected"]
 
 
 def test_failover_never_repeats_an_unsafe_request_that_was_sent(lab):

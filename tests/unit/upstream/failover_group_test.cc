@@ -174,7 +174,7 @@ TEST_F(GroupTest, FailuresInARowMoveTrafficAtOnce) {
   group({{}, {.priority = 1}});
   members_[0]->failed(clock_.now());
   EXPECT_EQ(place(), 0);
-  members_[0]->succeeded(clock_.now());
+  members_[0]->succeeded();
   for (std::uint32_t i = 1; i < FailoverMember::kSuspicion; ++i) members_[0]->failed(clock_.now());
   EXPECT_EQ(place(), 0) << "a success between starts the count anew";
   members_[0]->failed(clock_.now());
@@ -185,7 +185,7 @@ TEST_F(GroupTest, OneOwnersFailedAnswersDoNotTakeAMemberFromOthers) {
   group({{}, {.priority = 1}});
   constexpr std::uint64_t kBad = 7, kGood = 9;
   for (int i = 0; i < 50; ++i) {
-    members_[0]->succeeded(clock_.now(), kGood);
+    members_[0]->completed(clock_.now(), kGood);
     for (int j = 0; j < 20; ++j) members_[0]->failed(clock_.now(), kBad);
     clock_.advance(FailoverMember::kVouches / 2);
   }
@@ -199,9 +199,30 @@ TEST_F(GroupTest, OneOwnersFailedAnswersDoNotTakeAMemberFromOthers) {
 
 TEST_F(GroupTest, FailedConnectionsCountWhoeverMeetsThem) {
   group({{}, {.priority = 1}});
-  members_[0]->succeeded(clock_.now(), 9);
+  members_[0]->completed(clock_.now(), 9);
   fail_in_a_row(0);
   EXPECT_TRUE(members_[0]->suspected());
+}
+
+TEST_F(GroupTest, AnswersThatBreakOffMoveTrafficThoughTheirHeadsAreWell) {
+  group({{}, {.priority = 1}});
+  const auto broken_answer = [this] {
+    members_[0]->succeeded();
+    members_[0]->broke(clock_.now());
+  };
+  for (std::uint32_t i = 1; i < FailoverMember::kSuspicion; ++i) broken_answer();
+  EXPECT_EQ(place(), 0);
+  members_[0]->completed(clock_.now());
+  for (std::uint32_t i = 1; i < FailoverMember::kSuspicion; ++i) broken_answer();
+  EXPECT_EQ(place(), 0) << "a whole answer between starts the count anew";
+  broken_answer();
+  EXPECT_EQ(place_many(100), (std::map<int, int>{{1, 100}}));
+  clock_.advance(FailoverMember::kTrialEvery);
+  EXPECT_EQ(place({}, true), 0) << "a trial";
+  members_[0]->succeeded();
+  EXPECT_EQ(place(), 1) << "a head proves nothing here";
+  members_[0]->completed(clock_.now());
+  EXPECT_EQ(place(), 0);
 }
 
 TEST_F(GroupTest, OneRequestASecondTriesASuspectedMember) {
@@ -212,7 +233,7 @@ TEST_F(GroupTest, OneRequestASecondTriesASuspectedMember) {
   EXPECT_EQ(place({}, false), 1) << "never one that cannot be repeated";
   EXPECT_EQ(place({}, true), 0);
   EXPECT_EQ(place({}, true), 1) << "one is enough";
-  members_[0]->succeeded(clock_.now());
+  members_[0]->succeeded();
   EXPECT_EQ(place(), 0);
 }
 
