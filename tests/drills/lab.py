@@ -5,10 +5,12 @@ them, steady open-loop load, a fault at a time, and somebody who watches. Loopba
 A drill is a function of a DrillLab that returns Figures; @drill names it (run.py finds it)."""
 import collections
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -86,26 +88,37 @@ def free_port():
 
 
 class OriginProcess:
-    """`plain`: the light C++ origin of the benchmarks, which knows no faults but its end."""
+    """`plain`: the light C++ origin of the benchmarks, which knows no faults but its end. `host`: where
+    the other kind listens; `prefix`: what its command begins with. Wait until it listens()."""
 
-    def __init__(self, name, plain=False, port=0):
+    def __init__(self, name, plain=False, port=0, host="127.0.0.1", prefix=()):
         self.name = name
         self.plain = plain
         self.port = port or (free_port() if plain else 0)
-        self.start()
+        self.host = host
+        self.prefix = list(prefix)
+        self.launch()
 
     @property
     def address(self):
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     def start(self):
         """Again on the same port, if it was killed."""
+        self.launch()
+        self.listens()
+
+    def launch(self):
         if self.plain:
             command = [program("drill_origin"), str(self.port)]
         else:
-            command = [sys.executable, os.path.join(HERE, "origin.py"), str(self.port), self.name]
+            command = [*self.prefix, sys.executable, os.path.join(HERE, "origin.py"), str(self.port),
+                       self.name, self.host]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         text=True)
+
+    def listens(self):
+        """Returns when it does."""
         if not self.plain:
             self.port = int(self.process.stdout.readline())
             return
@@ -186,6 +199,7 @@ class DrillLab:
         self.short = short
         self.gateway = None
         self.faults = []
+        self._directory = None
         self._closables = []
         self._timers = []
 
@@ -193,9 +207,18 @@ class DrillLab:
         self._closables.append(thing)
         return thing
 
-    def origins(self, name, count=3, plain=False):
+    def path(self, name):
+        """Of a file that goes with the drill."""
+        if not self._directory:
+            self._directory = tempfile.mkdtemp(prefix="weir-drill-")
+        return os.path.join(self._directory, name)
+
+    def origins(self, name, count=3, plain=False, **where):
         """So many origins, NAME-0 and so on."""
-        return [self.keep(OriginProcess(f"{name}-{n}", plain)) for n in range(count)]
+        found = [self.keep(OriginProcess(f"{name}-{n}", plain, **where)) for n in range(count)]
+        for origin in found:
+            origin.listens()
+        return found
 
     def weir(self, config):
         """`config` as for the tests' Gateway: what every test needs is filled in."""
@@ -247,5 +270,7 @@ class DrillLab:
                 self.gateway.stop()
             finally:
                 self.gateway.destroy()
+        if self._directory:
+            shutil.rmtree(self._directory, ignore_errors=True)
         if self.faults:
             raise self.faults[0]

@@ -1,15 +1,19 @@
+#!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """An origin as a process, which fails as it is told: so that a drill can kill, freeze or spoil it.
 
-    origin.py PORT NAME        0 takes a free port; the first line it prints is the port
+    origin.py PORT NAME [HOST]        0 takes a free port; the first line it prints is the port
 
-Answers GET /bytes/N with N bytes, everything else with its name, and swallows bodies that have a
-Content-Length. Each line on its standard input is a mode that holds from then on:
+Answers GET /bytes/N with N bytes, everything else with its name, /ms/N after N milliseconds, and
+swallows bodies that have a Content-Length. /health is what checks ask: it is always well, as long
+as anybody answers. Each line on its standard input is a mode that holds from then on:
 
     well                       as above
     status CODE SHARE          this share of the answers has that status, 0 to 1
     delay SECONDS              before each answer
+    slower FACTOR              /ms/N takes so many times as long
     reset SHARE                this share of the answers breaks off in the middle
+    backlog N                  connections that the kernel may hold until they are accepted
     count                      prints how many requests it has had"""
 import asyncio
 import random
@@ -25,6 +29,7 @@ class Modes:
 
     def well(self):
         self.status, self.status_share, self.delay, self.reset_share = 503, 0.0, 0.0, 0.0
+        self.slower = 1.0
 
     def obey(self, line):
         words = line.split()
@@ -34,10 +39,19 @@ class Modes:
             self.status, self.status_share = int(words[1]), float(words[2])
         elif words[0] == "delay":
             self.delay = float(words[1])
+        elif words[0] == "slower":
+            self.slower = float(words[1])
         elif words[0] == "reset":
             self.reset_share = float(words[1])
         else:
             raise ValueError(line)
+
+    def wait(self, target):
+        takes = re.match(r"/ms/(\d+)", target)
+        return self.delay + (int(takes[1]) / 1000 * self.slower if takes else 0.0)
+
+
+WELL = Modes()
 
 
 class Serving(asyncio.Protocol):
@@ -72,18 +86,18 @@ class Serving(asyncio.Protocol):
         if self.swallow:
             return False
         target, self.target = self.target, None
+        modes = WELL if target == "/health" else self.origin.modes
         self.origin.requests += 1
-        delay = self.origin.modes.delay
-        if delay:
-            asyncio.get_running_loop().call_later(delay, self.answer, target)
+        wait = modes.wait(target)
+        if wait:
+            asyncio.get_running_loop().call_later(wait, self.answer, target, modes)
         else:
-            self.answer(target)
+            self.answer(target, modes)
         return bool(self.buffer)
 
-    def answer(self, target):
+    def answer(self, target, modes):
         if self.transport.is_closing():
             return
-        modes = self.origin.modes
         sized = re.match(r"/bytes/(\d+)", target)
         body = b"x" * int(sized[1]) if sized else self.origin.name.encode()
         status = modes.status if random.random() < modes.status_share else 200
@@ -99,8 +113,9 @@ class Serving(asyncio.Protocol):
 
 
 class Origin:
-    def __init__(self, name):
+    def __init__(self, name, listener):
         self.name = name
+        self.listener = listener
         self.modes = Modes()
         self.requests = 0
 
@@ -110,19 +125,28 @@ class Origin:
             asyncio.get_running_loop().stop()
         elif line.strip() == "count":
             print(self.requests, flush=True)
+        elif line.startswith("backlog "):
+            self.listener.listen(int(line.split()[1]))
         elif line.strip():
             self.modes.obey(line)
 
-    async def serve(self, port):
+    async def serve(self):
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: Serving(self), "127.0.0.1", port, backlog=1024)
+        server = await loop.create_server(lambda: Serving(self), sock=self.listener, backlog=1024)
         loop.add_reader(sys.stdin, self.told)
-        print(server.sockets[0].getsockname()[1], flush=True)
+        print(self.listener.getsockname()[1], flush=True)
         await server.serve_forever()
 
 
-if __name__ == "__main__":
+def main(port, name, host="127.0.0.1"):
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host, int(port)))
     try:
-        asyncio.run(Origin(sys.argv[2]).serve(int(sys.argv[1])))
+        asyncio.run(Origin(name, listener).serve())
     except RuntimeError:  # the loop was stopped
         pass
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -15,9 +15,10 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 
 import drills  # noqa: E402
+from drills import netns  # noqa: E402
 from drills.lab import DRILLS, DrillLab, Figure  # noqa: E402
 
-NOT_DRILLS = ("lab", "origin", "run", "test_drills")
+NOT_DRILLS = ("lab", "ledger", "netns", "origin", "region", "run", "test_drills")
 
 
 def find():
@@ -44,13 +45,39 @@ def run(drill, short):
     return figures, all(figure.ok is not False for figure in figures)
 
 
+# Figures that many drills have: a column each.
+COLUMNS = ("failed idempotent", "failed unsafe", "unsent", "cut", "shifted s", "amplification",
+           "backup", "home s", "worst tenant", "slowest s")
+
+
+def told(figure):
+    return figure.value + (f" [{figure.target}]" if figure.target else "") + \
+        (" MISSED" if figure.ok is False else "")
+
+
 def table(results):
-    lines = ["| drill | what | figures | |", "|---|---|---|---|"]
-    for drill, figures, good in results:
-        words = "; ".join(f"{f.name} {f.value}" + (f" ({f.target})" if f.target else "") +
-                          (" MISSED" if f.ok is False else "") for f in figures)
-        lines.append(f"| {drill.name} | {drill.what} | {words} | {'ok' if good else 'MISSED'} |")
+    """The drills that share figures as rows of one table, the others as words in a second one."""
+    alike = [r for r in results if any(f.name in COLUMNS for f in r[1])]
+    others = [r for r in results if r not in alike]
+    lines = []
+    if alike:
+        lines += ["| drill | " + " | ".join(COLUMNS) + " | more | |",
+                  "|---" * (len(COLUMNS) + 3) + "|"]
+    for drill, figures, good in alike:
+        by_name = {figure.name: told(figure) for figure in figures}
+        more = "; ".join(f"{f.name} {told(f)}" for f in figures if f.name not in COLUMNS)
+        cells = [drill.name, *(by_name.get(name, "") for name in COLUMNS), more, verdict(good)]
+        lines.append("| " + " | ".join(cells) + " |")
+    if others:
+        lines += ["", "| drill | what | figures | |", "|---|---|---|---|"]
+    for drill, figures, good in others:
+        words = "; ".join(f"{figure.name} {told(figure)}" for figure in figures)
+        lines.append(f"| {drill.name} | {drill.what} | {words} | {verdict(good)} |")
     return "\n".join(lines)
+
+
+def verdict(good):
+    return "ok" if good else "MISSED"
 
 
 def main():
@@ -68,12 +95,15 @@ def main():
     if args.list:
         print("\n".join(f"{d.name:16} {d.what}" for d in wanted))
         return 0
+    if not args.short:
+        netns.enter()
+    netns.prepare()
     results = []
     for drill in wanted:
         begun = time.monotonic()
         figures, good = run(drill, args.short)
         results.append((drill, figures, good))
-        print(f"{drill.name}: {'ok' if good else 'MISSED'}, {time.monotonic() - begun:.0f} s", flush=True)
+        print(f"{drill.name}: {verdict(good)}, {time.monotonic() - begun:.0f} s", flush=True)
     print("\n" + table(results))
     return 0 if all(good for _, _, good in results) else 1
 
