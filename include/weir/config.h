@@ -15,6 +15,7 @@
 #include <weir/location.h>
 #include <weir/memory_config.h>
 #include <weir/overload_config.h>
+#include <weir/region_config.h>
 #include <weir/units.h>
 #include <weir/value_match.h>
 
@@ -34,7 +35,7 @@ struct AdminConfig {
   // The unix socket (mode 0600) that takes every verb; nullopt is `off`.
   std::optional<Address> address =
       Address{Address::Kind::kUnix, {}, 0, "/run/weir/admin.sock", "unix:/run/weir/admin.sock"};
-  // The TCP address that serves /metrics, /healthz and /readyz only; nullopt is `off`.
+  // The TCP address that serves metrics and probes only; nullopt is `off`.
   std::optional<Address> metrics =
       Address{Address::Kind::kIp, {false, {127, 0, 0, 1}}, 9901, "", "127.0.0.1:9901"};
   std::vector<std::string> ready_when;  // clusters that must have an endpoint to be picked
@@ -410,8 +411,9 @@ struct Config {
   ShutdownConfig shutdown;
   std::optional<IdentityConfig> identity;  // nullopt: requests belong to nobody in particular
   TenantsConfig tenants;
-  std::string tenants_file;          // read at load into tenants; YAML has one of the two
-  std::optional<CellsConfig> cells;  // nullopt: there are none
+  std::string tenants_file;            // read at load into tenants; YAML has one of the two
+  std::optional<CellsConfig> cells;    // nullopt: there are none
+  std::optional<RegionConfig> region;  // nullopt: nobody asks for the region
   LoadSheddingConfig load_shedding;
   std::optional<ClientDeadlineConfig> client_deadline;  // nullopt: clients are not asked
   std::vector<LimitConfig> limits;                      // in the order of the file, names unique

@@ -236,6 +236,13 @@ std::string stats_json(const Totals& totals) {
                     {"applied", totals.reloads.applied},
                     {"rejected", totals.reloads.rejected},
                     {"last_reload_succeeded", totals.reloads.last_succeeded}};
+  if (totals.region) {
+    json["region"] = {{"name", totals.region->name},
+                      {"in_answer", totals.region->in_answer},
+                      {"weight", totals.region->weight},
+                      {"phase", upstream::phase_word(totals.region->phase)},
+                      {"reason", totals.region->reason}};
+  }
   json["access_log"] = {{"lines_dropped", totals.log_lines_dropped},
                         {"bytes_written", totals.log.bytes_written},
                         {"bytes_lost", totals.log.bytes_lost}};

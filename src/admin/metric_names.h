@@ -120,6 +120,8 @@ enum class Metric : uint8_t {
   kFailoverShare,
   kFailoverRefused,
   kFailoverPanics,
+  kRegionInAnswer,
+  kRegionWeight,
   kCount
 };
 
@@ -339,6 +341,10 @@ inline constexpr auto kMetrics = std::to_array<MetricInfo>({
      "Requests that no member of the group could take."},
     {Metric::kFailoverPanics, "weir_failover_panics_total", MetricType::kCounter,
      "Requests placed although no member was usable (panic: last_resort)."},
+    {Metric::kRegionInAnswer, "weir_region_in_answer", MetricType::kGauge,
+     "1 while DNS should name this region, as /region/health says."},
+    {Metric::kRegionWeight, "weir_region_weight", MetricType::kGauge,
+     "Its weight in the answers of DNS, 0 to 100."},
 });
 
 constexpr const MetricInfo& metric_info(Metric metric) {

@@ -40,6 +40,7 @@ constexpr auto kRooms = std::to_array<Room>({
     add_listeners,
     add_endpoints,
     add_failover,
+    add_region,
     add_breakers,
 });
 

@@ -25,6 +25,8 @@ bool add_workers(Metric metric, const Totals& totals, Samples& out);
 bool add_listeners(Metric metric, const Totals& totals, Samples& out);
 /// Failover groups and their members.
 bool add_failover(Metric metric, const Totals& totals, Samples& out);
+/// Whether this region should be in the answers of DNS.
+bool add_region(Metric metric, const Totals& totals, Samples& out);
 bool add_endpoints(Metric metric, const Totals& totals, Samples& out);
 
 bool add_breakers(Metric metric, const Totals& totals, Samples& out);

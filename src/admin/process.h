@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@
 #include "proxy/stats.h"
 #include "upstream/cluster_manager.h"
 #include "upstream/failover_snapshot.h"
+#include "upstream/region_state.h"
 
 namespace weir::admin {
 
@@ -55,11 +57,14 @@ class Process {
   virtual MemoryTotals memory() const = 0;
   /// Why no traffic should come now (starting, draining); empty: ready.
   virtual std::string not_ready() const = 0;
+  /// Nullopt: the config has no region.
+  virtual std::optional<upstream::RegionReading> region() const = 0;
   /// The admin socket, for hints; empty if it is off.
   virtual std::string admin_address() const = 0;
 
   virtual void reload(ReloadDone done) = 0;
-  /// Fails readiness, finishes what is in flight, then the process ends.
+  /// Fails readiness and leaves the answers of DNS, finishes what is in flight, then the process
+  /// ends.
   virtual void drain() = 0;
   /// Runs `task` in the next turn of the control loop.
   virtual void post(Task task) = 0;

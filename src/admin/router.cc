@@ -8,6 +8,7 @@
 #include "admin/cells_page.h"
 #include "admin/json.h"
 #include "admin/metrics.h"
+#include "admin/region_page.h"
 #include "config/dump.h"
 #include "http/status.h"
 #include "route/order.h"
@@ -59,6 +60,8 @@ std::span<const Router::Page> Router::pages() {
       {"/", Method::kGet, false, "this list", &Router::index},
       {"/healthz", Method::kGet, true, "200 while every worker's loop turns", &Router::healthz},
       {"/readyz", Method::kGet, true, "200 while new traffic is welcome", &Router::readyz},
+      {"/region/health", Method::kGet, true,
+       "200 while DNS should name this region, 503 and why not", &Router::region_health},
       {"/metrics", Method::kGet, true, "all counters, Prometheus text", &Router::metrics},
       {"/stats", Method::kGet, false, "all counters, JSON", &Router::stats},
       {"/clusters", Method::kGet, false, "clusters, endpoints, name look-ups, JSON",
@@ -150,6 +153,13 @@ Router::Answer Router::readyz(const Request&, Later&) {
   return why.empty() ? text(200, "ready\n") : text(503, "not ready: " + why + "\n");
 }
 
+Router::Answer Router::region_health(const Request&, Later&) {
+  const auto region = process_.region();
+  if (!region) return text(404, "the config has no region\n");
+  const uint16_t status = region->in_answer ? 200 : 503;
+  return Response{status, kJson, region_json(*region, process_.clock()), {}};
+}
+
 Router::Answer Router::breakers(const Request&, Later& later) {
   const auto snapshot = process_.snapshot();
   if (!snapshot) return text(503, "no config is in force yet\n");
@@ -210,6 +220,13 @@ Router::Answer Router::reload(const Request&, Later& later) {
 
 Router::Answer Router::drain(const Request&, Later&) {
   process_.drain();
+  const auto region = process_.region();
+  if (region && region->serve_until > process_.clock().now()) {
+    const auto left =
+        std::chrono::ceil<std::chrono::seconds>(region->serve_until - process_.clock().now());
+    return text(202, "leaving the answers of DNS: serves for " + std::to_string(left.count()) +
+                         " s more, then requests in flight finish and the process ends\n");
+  }
   return text(202, "draining: requests in flight finish, then the process ends\n");
 }
 

@@ -60,6 +60,7 @@ class Router {
   Answer metrics(const Request&, Later& later);
   Answer healthz(const Request&, Later&);
   Answer readyz(const Request&, Later&);
+  Answer region_health(const Request&, Later&);
   Answer breakers(const Request& request, Later& later);
   Answer config(const Request& request, Later& later);
   Answer cells(const Request&, Later& later);

@@ -188,6 +188,7 @@ Totals collect(const Process& process) {
   }
   out.clusters = cluster_totals(process, *snapshot);
   out.failover_groups = process.failover_groups();
+  out.region = process.region();
   out.identifies = snapshot->policies != nullptr;
   if (out.identifies) {
     const proxy::Policies& policies = *snapshot->policies;

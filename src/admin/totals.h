@@ -26,6 +26,7 @@
 #include "proxy/stats.h"
 #include "upstream/cluster_manager.h"
 #include "upstream/failover_snapshot.h"
+#include "upstream/region_state.h"
 
 namespace weir::admin {
 
@@ -180,6 +181,7 @@ struct Totals {
   std::vector<ClusterTotals> clusters;
   std::vector<LimitTotals> limits;
   std::vector<upstream::FailoverGroupSnapshot> failover_groups;
+  std::optional<upstream::RegionReading> region;  ///< Nullopt: the config has none.
   std::vector<BreakerTotals> breakers;
   std::vector<policy::TrafficTable::Line> tenants;    ///< The busiest, and `other`.
   std::vector<policy::TrafficTable::Line> functions;  ///< The same.

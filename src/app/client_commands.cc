@@ -114,6 +114,17 @@ std::string head_line(const Json& stats) {
       number(process.at("memory"), "stage_percent") == 0 ? "" : ", SHORT");
 }
 
+// Nothing where the config has no region.
+std::string region_line(const Json& stats) {
+  const auto region = stats.find("region");
+  if (region == stats.end()) return {};
+  const std::string reason = region->at("reason").get<std::string>();
+  return fmt::format(
+      "region {}  {}, weight {}{}\n", region->at("name").get<std::string>(),
+      region->at("in_answer").get<bool>() ? "in the answers of DNS" : "OUT OF THE ANSWERS OF DNS",
+      count(*region, "weight"), reason.empty() ? "" : ": " + reason);
+}
+
 std::string listeners(const Json& stats, Rates* rates) {
   Table table({"LISTENER", "ADDRESS", "CONNECTIONS", "ACTIVE", rates ? "REQ/S" : "REQUESTS", "4XX",
                "5XX", "P50", "P99"});
@@ -255,8 +266,9 @@ int run_status(const Options& options) {
     return kExitOk;
   }
   const Json stats = Json::parse(*body);
-  const std::string text = head_line(stats) + listeners(stats, nullptr) + clusters(stats, nullptr) +
-                           endpoints_out(stats) + workers(stats) + failures(stats);
+  const std::string text = head_line(stats) + region_line(stats) + listeners(stats, nullptr) +
+                           clusters(stats, nullptr) + endpoints_out(stats) + workers(stats) +
+                           failures(stats);
   std::fputs(text.c_str(), stdout);
   return kExitOk;
 }
@@ -283,9 +295,9 @@ int run_top(const Options& options) {
     const Json stats = Json::parse(*body);
     rates.begin(stats.at("process").at("uptime_seconds").get<double>());
     // Home and clear: what is left of a longer page must not stay.
-    const std::string text = "\x1b[H\x1b[2J" + head_line(stats) + listeners(stats, &rates) +
-                             clusters(stats, &rates) + endpoints_out(stats) + workers(stats) +
-                             failures(stats);
+    const std::string text = "\x1b[H\x1b[2J" + head_line(stats) + region_line(stats) +
+                             listeners(stats, &rates) + clusters(stats, &rates) +
+                             endpoints_out(stats) + workers(stats) + failures(stats);
     std::fputs(text.c_str(), stdout);
     std::fflush(stdout);
   }

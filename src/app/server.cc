@@ -47,6 +47,7 @@ Server::Server(std::string config_path)
       failover_(loop_, tell_member_change),
       signals_(loop_, [this](int signal) { on_signal(signal); }),
       settle_timer_(net::timer_callback<&Server::on_settle_timer>(this)),
+      leave_timer_(net::timer_callback<&Server::begin_drain>(this)),
       drain_deadline_(net::timer_callback<&Server::on_drain_deadline>(this)) {
   clusters_.set_health_listener(
       [this](const upstream::HealthEvent& event) { health_log_.write(event); });
@@ -105,9 +106,9 @@ std::expected<void, std::string> Server::start(Compiled compiled) {
     descriptors_->enlist(*workers_.back());
   }
   cells_ = std::make_unique<policy::CellLedger>(count);
-  publisher_ = std::make_unique<Publisher>(Publisher::Parts{loop_, config_thread_, *listeners_,
-                                                            clusters_, failover_, *memory_, *cells_,
-                                                            workers_, breaker_watch_});
+  publisher_ = std::make_unique<Publisher>(
+      Publisher::Parts{loop_, config_thread_, *listeners_, clusters_, failover_, *memory_, *cells_,
+                       workers_, breaker_watch_, region_watch_});
   reloader_ = std::make_unique<Reloader>(
       Reloader::Parts{loop_, config_thread_, *publisher_, *log_thread_, ticket_keys_, *limits_},
       config_path_);
@@ -149,6 +150,7 @@ void Server::on_settle_timer() {
     return;
   }
   state_ = State::kServing;
+  region_watch_.look();
   release_startup_pages();
   write_stderr("ready\n");
 }
@@ -170,18 +172,35 @@ void Server::on_signal(int signal) {
     op_log(LogLevel::kWarning, "told again: stopping now");
     return loop_.stop();
   }
-  begin_drain(signal == SIGINT ? "SIGINT" : "SIGTERM");
+  if (state_ == State::kLeaving) {
+    op_log(LogLevel::kWarning, "told again: draining now");
+    return begin_drain();
+  }
+  leave(signal == SIGINT ? "SIGINT" : "SIGTERM");
 }
 
-void Server::drain() { begin_drain("asked for on the admin socket"); }
+void Server::drain() { leave("asked for on the admin socket"); }
 
-void Server::begin_drain(const char* why) {
-  if (state_ == State::kDraining) return;
-  // Before anything closes: whoever balances over several weirs reads /readyz.
-  state_ = State::kDraining;
+// Before anything closes: whoever balances over several weirs reads /readyz, and whoever balances
+// over regions /region/health.
+void Server::leave(const char* why) {
+  if (state_ == State::kLeaving || state_ == State::kDraining) return;
+  state_ = State::kLeaving;
+  end_why_ = why;
   reloader_->refuse("weir is shutting down");
+  const auto until = region_watch_.leave("draining");
+  const Duration left = until ? *until - loop_.clock().now() : Duration::zero();
+  if (left <= Duration::zero()) return begin_drain();
+  op_log(LogLevel::kInfo, "serving on for those whom DNS still sends",
+         {{"why", why}, {"for_ms", std::chrono::ceil<Millis>(left).count()}});
+  loop_.arm(leave_timer_, left);
+}
+
+void Server::begin_drain() {
+  leave_timer_.cancel();
+  state_ = State::kDraining;
   const Millis patience = publisher_->current()->config->shutdown.drain;
-  op_log(LogLevel::kInfo, "draining", {{"why", why}, {"deadline_ms", patience.count()}});
+  op_log(LogLevel::kInfo, "draining", {{"why", end_why_}, {"deadline_ms", patience.count()}});
   loop_.arm(drain_deadline_, patience);
   busy_workers_ = workers_.size();
   for (const auto& worker : workers_) {
@@ -207,6 +226,7 @@ int Server::stop_and_count() {
   // Its tasks call what is destroyed next.
   config_thread_.stop();
   breaker_watch_.stop();
+  region_watch_.stop();
   admin_.reset();
   int64_t exchanges = 0;
   int64_t connections = 0;
@@ -262,6 +282,8 @@ std::string Server::not_ready() const {
   switch (state_) {
     case State::kStarting:
       return adopted_ ? "names of clusters are being looked up, endpoints checked" : "starting";
+    case State::kLeaving:
+      return "leaving the answers of DNS";
     case State::kDraining:
       return "draining";
     case State::kServing:

@@ -3,8 +3,9 @@
 // apart again. The order of the members is the order of dependence: what stands below uses what
 // stands above, and is destroyed first.
 //
-// Life: start() -> serving -> begin_drain() (SIGTERM, POST /drain) -> stop: everybody gone, the
-// deadline over, or a second signal -> end. Thread: the main one, which is the control loop's.
+// Life: start() -> serving -> leave() (SIGTERM, POST /drain) -> where DNS names this region,
+// serving on for two TTLs or until a second signal -> begin_drain() -> stop: everybody gone, the
+// deadline over, or a further signal -> end. Thread: the main one, which is the control loop's.
 #pragma once
 
 #include <weir/clock.h>
@@ -27,6 +28,7 @@
 #include "app/log_thread.h"
 #include "app/memory_guard.h"
 #include "app/publisher.h"
+#include "app/region_watch.h"
 #include "app/reloader.h"
 #include "app/signals.h"
 #include "app/thread.h"
@@ -63,13 +65,14 @@ class Server final : public admin::Process {
   admin::LogTotals log() const override;
   admin::MemoryTotals memory() const override;
   std::string not_ready() const override;
+  std::optional<upstream::RegionReading> region() const override { return region_watch_.reading(); }
   std::string admin_address() const override;
   void reload(ReloadDone done) override { reloader_->request(std::move(done)); }
   void drain() override;
   void post(Task task) override { loop_.post(std::move(task)); }
   void write_page(Page page, PageDone done) override;
 
-  enum class State : uint8_t { kStarting, kServing, kDraining };
+  enum class State : uint8_t { kStarting, kServing, kLeaving, kDraining };
 
   std::expected<void, std::string> start(Compiled compiled);
   std::expected<void, std::string> open_everything(const Compiled& compiled);
@@ -77,7 +80,8 @@ class Server final : public admin::Process {
   void on_adopted();
   void on_settle_timer();
   void on_signal(int signal);
-  void begin_drain(const char* why);
+  void leave(const char* why);
+  void begin_drain();
   void on_worker_empty();
   void on_drain_deadline();
   int stop_and_count();
@@ -95,6 +99,7 @@ class Server final : public admin::Process {
   upstream::FailoverManager failover_;
   ConfigThread config_thread_;
   BreakerWatch breaker_watch_{loop_};
+  RegionWatch region_watch_{loop_, [this] { return not_ready(); }};
   AdminSockets admin_sockets_;
   std::unique_ptr<Listeners> listeners_;
   std::unique_ptr<LogThread> log_thread_;
@@ -110,9 +115,11 @@ class Server final : public admin::Process {
   Signals signals_;
 
   State state_ = State::kStarting;
-  bool adopted_ = false;     ///< The workers serve the first config.
-  size_t busy_workers_ = 0;  ///< Those that drain and are not empty yet.
-  net::Timer settle_timer_;  ///< Looks whether all names have been looked up.
+  bool adopted_ = false;      ///< The workers serve the first config.
+  size_t busy_workers_ = 0;   ///< Those that drain and are not empty yet.
+  net::Timer settle_timer_;   ///< Looks whether all names have been looked up.
+  const char* end_why_ = "";  ///< Who has told it to end.
+  net::Timer leave_timer_;    ///< Until nobody comes any more whom DNS has sent.
   net::Timer drain_deadline_;
 };
 

@@ -48,6 +48,8 @@ constexpr std::array kRules{
     any("tenants_file", "from the next request on"),
     any("cells.members.*.state", "from the next request on; what was said by hand is over"),
     any("cells", "from the next request on; tags keep their homes while the cell is there"),
+    any("region.name", "at once; the region comes anew into the answer"),
+    any("region", "from the next look on; whether it is in the answer now stays"),
     restart("limits.*.max_keys", "needs a restart: a table of buckets does not change its size"),
     any("limits.*.key", "counted anew: its buckets begin full, requests in flight keep places"),
     added("limits.*", "from the next request on; its buckets begin full"),

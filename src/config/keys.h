@@ -36,6 +36,8 @@ void check_tenants(Reader& reader, NodeId tenants, const TenantsConfig& config);
 // config.tenants from config.tenants_file, if that is given.
 void read_tenants_file(Reader& reader, NodeId id, Config& config);
 
+CodecPtr<RegionConfig> region_section();
+
 CodecPtr<LoadSheddingConfig> load_shedding_section();
 CodecPtr<AdaptiveConcurrencyConfig> adaptive_concurrency_section();
 CodecPtr<ClientDeadlineConfig> client_deadline_section();

@@ -136,7 +136,7 @@ CodecPtr<AdminConfig> admin_section() {
       key("address", &S::address, or_word("off", unix_address()),
           "The unix socket that takes every verb, open to its owner only."),
       key("metrics", &S::metrics, or_word("off", address()),
-          "The address that serves /metrics, /healthz and /readyz, and nothing else."),
+          "The address that serves /metrics, /healthz, /readyz, /region/health and nothing else."),
       key("ready_when", &S::ready_when, list_of(name(), Repeats::kRefused),
           "Clusters that /readyz answers for: it fails while one has no endpoint to be picked."),
       key("top_tenants", &S::top_tenants, count<std::uint32_t>(0, kMaxTop),
@@ -194,6 +194,9 @@ CodecPtr<Config> config_section() {
               KeyUse::kAlternative),
           key("cells", &S::cells, optional(cells_section()),
               "Units of deployment that serve a share of the tenants each, end to end.",
+              KeyUse::kAlternative),
+          key("region", &S::region, optional(region_section()),
+              "When DNS should name this weir's region: what GET /region/health says.",
               KeyUse::kAlternative),
           key("limits", &S::limits,
               section_list<LimitConfig>(

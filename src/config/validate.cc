@@ -26,6 +26,7 @@ class CrossCheck {
     for (const ClusterConfig& cluster : config_.clusters) check_endpoints(cluster);
     for (const FailoverGroupConfig& group : config_.failover_groups) check_group(group);
     for (const std::string& name : config_.admin.ready_when) check_ready_when(name);
+    if (config_.region) check_region(*config_.region);
     for (const ClusterConfig& cluster : config_.clusters) check_fallback(cluster);
     for (const RouteConfig& route : config_.routes) check_route(route);
     warn_unused();
@@ -56,13 +57,34 @@ class CrossCheck {
   }
 
   void check_ready_when(const std::string& name) {
-    if (clusters_.contains(name)) return;
-    const std::vector<std::string_view> known(clusters_.begin(), clusters_.end());
+    check_known(name, clusters_, {config_.admin.location, "admin.ready_when", "cluster"});
+  }
+
+  void check_region(const RegionConfig& region) {
+    for (const std::string& name : region.clusters) {
+      check_known(name, clusters_, {region.location, "region.clusters", "cluster"});
+    }
+    for (const std::string& name : region.failover_groups) {
+      check_known(name, groups_, {region.location, "region.failover_groups", "failover group"});
+    }
+  }
+
+  struct Mention {
+    const SourceLocation& at;
+    std::string key;
+    std::string what;
+  };
+
+  void check_known(const std::string& name, const std::unordered_set<std::string_view>& names,
+                   const Mention& mention) {
+    if (names.contains(name)) return;
+    const std::vector<std::string_view> known(names.begin(), names.end());
     const std::string_view close = nearest(name, known);
+    const std::string where = mention.what == "cluster" ? "clusters:" : "failover_groups:";
     out_.error(
-        config_.admin.location, "admin.ready_when",
-        {"there is no cluster `" + name + "`",
-         close.empty() ? "add it under clusters:" : "did you mean `" + std::string(close) + "`?"});
+        mention.at, mention.key,
+        {"there is no " + mention.what + " `" + name + "`",
+         close.empty() ? "add it under " + where : "did you mean `" + std::string(close) + "`?"});
   }
 
   void check_endpoints(const ClusterConfig& cluster) {

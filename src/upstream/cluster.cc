@@ -93,6 +93,18 @@ ClusterLimits Cluster::limits() const {
           max_pending_.load(kRelaxed), max_idle_.load(kRelaxed)};
 }
 
+std::string why_unusable(const ClusterHealth& health) {
+  switch (health.state) {
+    case OperatorState::kDrain:
+      return "the cluster drains";
+    case OperatorState::kMaint:
+      return "the cluster is in maintenance";
+    case OperatorState::kReady:
+      break;
+  }
+  return std::string(error_info(health.reason).reason);
+}
+
 ClusterHealth Cluster::health() const {
   ClusterHealth out;
   out.eligible = eligible_.load(kRelaxed);

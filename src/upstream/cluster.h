@@ -63,6 +63,9 @@ struct ClusterHealth {
   ErrorCode reason = ErrorCode::kNoEndpoint;
 };
 
+/// Why new requests are not taken. Requires: !usable.
+std::string why_unusable(const ClusterHealth& health);
+
 class Cluster : public std::enable_shared_from_this<Cluster> {
  public:
   /// What a worker works with until the version moves on.

@@ -36,18 +36,6 @@ namespace {
 // For weights of members without a capacity.
 constexpr std::uint64_t kPlainWeight = 1000;
 
-std::string why_unusable(const ClusterHealth& health) {
-  switch (health.state) {
-    case OperatorState::kDrain:
-      return "the cluster drains";
-    case OperatorState::kMaint:
-      return "the cluster is in maintenance";
-    case OperatorState::kReady:
-      break;
-  }
-  return std::string(error_info(health.reason).reason);
-}
-
 // What of `whole` the cluster's healthy endpoints stand for; never nothing while one is healthy.
 std::uint32_t healthy_part(std::uint64_t whole, const ClusterHealth& health) {
   if (health.total_weight == 0 || health.healthy_weight == 0) return 0;

@@ -55,6 +55,7 @@ class FakeProcess : public Process {
   LogTotals log() const override { return {}; }
   MemoryTotals memory() const override { return {1 << 20, 2000, 8192, {}, {}}; }
   std::string not_ready() const override { return why_not_ready; }
+  std::optional<upstream::RegionReading> region() const override { return region_reading; }
   std::string admin_address() const override { return "unix:/run/weir/admin.sock"; }
   void reload(ReloadDone done) override {
     tasks.push_back([this, reply = std::move(done)]() mutable { reply(outcome); });
@@ -87,6 +88,7 @@ class FakeProcess : public Process {
   ReloadTotals reload_totals;
   ReloadOutcome outcome;
   std::string why_not_ready;
+  std::optional<upstream::RegionReading> region_reading;
   int drains = 0;
   std::vector<Task> tasks;
 };

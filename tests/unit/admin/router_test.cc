@@ -100,6 +100,21 @@ TEST_F(RouterTest, SaysWhyItIsNotReady) {
   EXPECT_EQ(ask(Method::kGet, "/healthz").status, 200);
 }
 
+TEST_F(RouterTest, TellsWhetherDnsShouldNameTheRegionAlsoOverTcp) {
+  EXPECT_EQ(ask(Method::kGet, "/region/health").status, 404);
+  process_.region_reading.emplace();
+  process_.region_reading->name = "eu";
+  process_.region_reading->reason = "cluster orders: no_healthy_endpoint";
+  const Response out = ask(Method::kGet, "/region/health", Door::kTcp);
+  EXPECT_EQ(out.status, 503);
+  const auto page = nlohmann::json::parse(out.body);
+  EXPECT_EQ(page["region"], "eu");
+  EXPECT_EQ(page["in_answer"], false);
+  EXPECT_EQ(page["reason"], "cluster orders: no_healthy_endpoint");
+  process_.region_reading->in_answer = true;
+  EXPECT_EQ(ask(Method::kGet, "/region/health", Door::kTcp).status, 200);
+}
+
 TEST_F(RouterTest, ShowsTheConfigWithoutSecretsInBothForms) {
   const Response json = ask(Method::kGet, "/config");
   EXPECT_EQ(json.content_type, "application/json");

@@ -30,6 +30,7 @@ identity:
   priority: [{header: x-priority}]
 tenants: {classes: {gold: {}}}
 client_deadline: {}
+region: {name: eu}
 cells:
   region: eu
   assign:
