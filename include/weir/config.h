@@ -11,6 +11,7 @@
 #include <weir/direct_config.h>
 #include <weir/failover_config.h>
 #include <weir/health_config.h>
+#include <weir/hedge_config.h>
 #include <weir/limits_config.h>
 #include <weir/location.h>
 #include <weir/memory_config.h>
@@ -389,6 +390,7 @@ struct RouteConfig {
   RouteLimits limits;
   std::optional<Millis> timeout;  // of the whole exchange, tries included; nullopt none
   RetryConfig retry;
+  std::optional<HedgeConfig> hedge;        // nullopt: never
   std::vector<std::string> upgrades;       // protocols, lower case ("websocket"), or "connect"
   Millis upgrade_idle_timeout{3'600'000};  // silence both ways that ends an upgrade; 0 off
   GrpcConfig grpc;

@@ -110,6 +110,8 @@ Json cluster(const ClusterTotals& c) {
           {"attempts", c.attempts},
           {"retries", c.retries},
           {"retries_over_budget", c.retries_over_budget},
+          {"hedges", c.hedges},
+          {"hedges_won", c.hedges_won},
           {"responses",
            {{"1xx", c.responses[0]},
             {"2xx", c.responses[1]},

@@ -16,6 +16,8 @@ constexpr auto kClusterCounters = std::to_array<ClusterSeries>({
     {Metric::kClusterAttempts, &ClusterTotals::attempts},
     {Metric::kClusterRetries, &ClusterTotals::retries},
     {Metric::kClusterRetriesOverBudget, &ClusterTotals::retries_over_budget},
+    {Metric::kClusterHedges, &ClusterTotals::hedges},
+    {Metric::kClusterHedgesWon, &ClusterTotals::hedges_won},
     {Metric::kClusterConnects, &ClusterTotals::connects},
     {Metric::kClusterConnectFailures, &ClusterTotals::connect_failures},
     {Metric::kClusterResets, &ClusterTotals::resets},
@@ -53,6 +55,14 @@ void add_cluster(Metric metric, const ClusterTotals& c, Samples& out) {
     case Metric::kClusterResponses:
       for (size_t i = 0; i < c.responses.size(); ++i) {
         out.add(c.responses[i], {{"cluster", c.now.name}, {"class", kAnswerClasses[i + 1]}});
+      }
+      return;
+    case Metric::kClusterHedgesRefused:
+      for (size_t i = 0; i < c.hedges_refused.size(); ++i) {
+        if (c.hedges_refused[i] == 0) continue;
+        const auto why = static_cast<upstream::HedgeRefusal>(i);
+        out.add(c.hedges_refused[i], {{"cluster", c.now.name},
+                                      {"reason", std::string(upstream::hedge_refusal_word(why))}});
       }
       return;
     case Metric::kClusterConnectTime:

@@ -57,6 +57,9 @@ void add_stats(ClusterTotals& out, const upstream::ClusterStats& stats) {
   out.attempts += stats.attempts.value();
   out.retries += stats.retries.value();
   out.retries_over_budget += stats.retries_over_budget.value();
+  out.hedges += stats.hedges.value();
+  out.hedges_won += stats.hedges_won.value();
+  add_all(out.hedges_refused, stats.hedges_refused);
   add_all(out.responses, stats.responses);
   out.connects += stats.connects.value();
   out.connect_failures += stats.connect_failures.value();

@@ -26,6 +26,7 @@
 #include "proxy/stats.h"
 #include "upstream/cluster_manager.h"
 #include "upstream/failover_snapshot.h"
+#include "upstream/hedge_refusal.h"
 #include "upstream/region_state.h"
 
 namespace weir::admin {
@@ -116,6 +117,9 @@ struct ClusterTotals {
   uint64_t attempts = 0;
   uint64_t retries = 0;
   uint64_t retries_over_budget = 0;
+  uint64_t hedges = 0;
+  uint64_t hedges_won = 0;
+  std::array<uint64_t, upstream::kHedgeRefusals> hedges_refused{};
   std::array<uint64_t, 5> responses{};  ///< 1xx is [0].
   uint64_t connects = 0;
   uint64_t connect_failures = 0;

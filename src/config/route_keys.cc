@@ -217,6 +217,11 @@ void check_route(Reader& reader, NodeId id, RouteConfig& route) {
     reader.error(id, {"`buffer_request` without a limit could hold any amount of memory",
                       "set limits: {max_request_bytes: 1MiB}"});
   }
+  if (route.hedge && !is_forwarded(route.target)) {
+    const Reader::Step step(reader, "hedge");
+    reader.error(reader.find(id, "hedge"),
+                 {"this route answers itself, so nobody is asked twice", "remove hedge"});
+  }
   check_connect(reader, id, route);
   check_upgrades(reader, id, route);
 }
@@ -272,6 +277,10 @@ CodecPtr<RouteConfig> route_section() {
           key("timeout", &S::timeout, or_word("null", duration(Zero::kRefused)),
               "Of the whole exchange, retries included; null for none, so that streams live."),
           key("retry", &S::retry, retry_section(), "What is tried again, and how often."),
+          key("hedge", &S::hedge, optional(hedge_section()),
+              "A second try beside the first when that is slow, {} for the default; left out, "
+              "never.",
+              KeyUse::kAlternative),
           key("upgrades", &S::upgrades, list_of(upgrade_protocol(), Repeats::kRefused),
               "Protocols that may take over, such as websocket; connect allows CONNECT."),
           key("upgrade_idle_timeout", &S::upgrade_idle_timeout, duration(Zero::kOff),

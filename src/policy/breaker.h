@@ -70,6 +70,10 @@ class Breaker {
   Duration retry_after(TimePoint now) const;
 
   BreakerState state() const { return state_.load(std::memory_order_acquire); }
+  /// Closed, and refuses nobody at random, as far as was last looked.
+  bool calm() const {
+    return state() == BreakerState::kClosed && refused_ppm_.load(std::memory_order_relaxed) == 0;
+  }
   /// Refuses everything now.
   bool open(TimePoint now) const;
   /// By hand, until `until`: kOpen or kClosed; nullopt takes it back.

@@ -86,6 +86,8 @@ class ClusterBreakers {
   /// The cluster's own breaker refuses everything: nothing should be sent here.
   bool open(TimePoint now) const { return own_.open(now); }
 
+  /// The cluster's own breaker refuses nobody.
+  bool calm() const { return own_.calm(); }
   /// What a level above need not judge: the cluster's window while its breaker is not closed.
   base::OutcomeCounts explains(const CircuitBreakerConfig& config, TimePoint now) const;
 

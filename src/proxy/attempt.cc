@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proxy/attempt.h"
 
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
 #include "proxy/exchange.h"
 #include "proxy/h2_upstream.h"
 #include "proxy/upstream_connection.h"
@@ -127,10 +131,10 @@ void Attempt::on_place() {
   // Nothing has gone there yet: while this waited, the endpoint has failed its checks.
   if (endpoint_->unhealthy() && exchange_.reach() == upstream::Reach::kWell) {
     if (auto chosen = choose(); !chosen) {
-      return exchange_.on_lease(std::unexpected(chosen.error()));
+      return exchange_.on_lease(*this, std::unexpected(chosen.error()));
     }
   }
-  exchange_.on_lease(lease());
+  exchange_.on_lease(*this, lease());
 }
 
 void Attempt::connected(UpstreamStream& stream) {
@@ -174,23 +178,47 @@ void Attempt::end() {
   endpoint_.release();
 }
 
+void Attempt::swap(Attempt& other) {
+  CHECK(!waiting() && !other.waiting());
+  std::swap(endpoint_, other.endpoint_);
+  std::swap(stream_, other.stream_);
+  std::swap(try_deadline_, other.try_deadline_);
+  std::swap(begun_at_, other.begun_at_);
+  std::swap(connected_at_, other.connected_at_);
+  std::swap(endpoint_text_, other.endpoint_text_);
+  std::swap(endpoint_host_, other.endpoint_host_);
+  std::swap(stage_, other.stage_);
+  std::swap(ready_, other.ready_);
+  std::swap(reused_, other.reused_);
+  std::swap(reported_, other.reported_);
+  std::swap(answered_, other.answered_);
+  const auto due = [](const net::Timer& t) { return t.armed() ? t.deadline() : TimePoint::max(); };
+  const TimePoint mine = due(timer_);
+  const TimePoint theirs = due(other.timer_);
+  arm_at(theirs);
+  other.arm_at(mine);
+}
+
+void Attempt::arm_at(TimePoint deadline) {
+  if (deadline == TimePoint::max()) {
+    timer_.cancel();
+  } else {
+    exchange_.worker().loop().arm_at(timer_, deadline);
+  }
+}
+
 void Attempt::arm(Stage stage, Duration limit) {
   stage_ = stage;
   net::Loop& loop = exchange_.worker().loop();
   // A limit of zero is none.
   TimePoint deadline = limit > Duration::zero() ? loop.now() + limit : TimePoint::max();
-  deadline = std::min(deadline, try_deadline_);
-  if (deadline == TimePoint::max()) {
-    timer_.cancel();
-  } else {
-    loop.arm_at(timer_, deadline);
-  }
+  arm_at(std::min(deadline, try_deadline_));
 }
 
 void Attempt::on_timer() {
   if (exchange_.worker().loop().now() >= try_deadline_ && ready_) {
     return exchange_.on_attempt_timeout(
-        make_error(ErrorCode::kUpstreamTimeout, nullptr, Retry::kIdempotent));
+        *this, make_error(ErrorCode::kUpstreamTimeout, nullptr, Retry::kIdempotent));
   }
   // The client's own pauses have timers of their own.
   if (stage_ == Stage::kStream && !exchange_.waits_for_origin()) {
@@ -201,18 +229,19 @@ void Attempt::on_timer() {
       return;
     case Stage::kPlace:
       exchange_.on_attempt_timeout(
-          make_error(ErrorCode::kClusterConnectionsFull, nullptr, Retry::kUnsent));
+          *this, make_error(ErrorCode::kClusterConnectionsFull, nullptr, Retry::kUnsent));
       return;
     case Stage::kConnect:
-      exchange_.on_attempt_timeout(make_error(ErrorCode::kConnectTimeout, nullptr, Retry::kUnsent));
+      exchange_.on_attempt_timeout(*this,
+                                   make_error(ErrorCode::kConnectTimeout, nullptr, Retry::kUnsent));
       return;
     case Stage::kResponse:
       exchange_.on_attempt_timeout(
-          make_error(ErrorCode::kUpstreamTimeout, nullptr, Retry::kIdempotent));
+          *this, make_error(ErrorCode::kUpstreamTimeout, nullptr, Retry::kIdempotent));
       return;
     case Stage::kStream:
       exchange_.on_attempt_timeout(
-          make_error(ErrorCode::kUpstreamIdle, nullptr, Retry::kIdempotent));
+          *this, make_error(ErrorCode::kUpstreamIdle, nullptr, Retry::kIdempotent));
       return;
   }
 }

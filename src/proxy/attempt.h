@@ -34,6 +34,10 @@ class Attempt final : public upstream::PlaceWaiter {
   void connected(UpstreamStream& stream);
   void lease_again();
   void stream_changed(UpstreamStream& stream) { stream_ = &stream; }
+  bool carries(const UpstreamStream& stream) const { return stream_ == &stream; }
+  /// Changes what is under way with `other`; who was tried stays where it is. Requires: neither
+  /// waits.
+  void swap(Attempt& other);
   /// The connection has detached itself (response complete, or failed).
   void detached() { stream_ = nullptr; }
 
@@ -44,6 +48,7 @@ class Attempt final : public upstream::PlaceWaiter {
 
   /// All of the request is queued: the response's time begins.
   void request_sent();
+  bool awaits_response() const { return stage_ == Stage::kResponse; }
   /// The response has begun: from now on only silence is timed.
   void response_begun();
   /// Bytes moved in either direction.
@@ -79,6 +84,7 @@ class Attempt final : public upstream::PlaceWaiter {
   Result<bool> joined(UpstreamStream& stream, bool ready);
   Result<bool> connect(upstream::ConnectionPermit permit);
   void arm(Stage stage, Duration limit);
+  void arm_at(TimePoint deadline);
   void on_timer();
 
   Exchange& exchange_;

@@ -22,6 +22,7 @@
 #include "http/header_id.h"
 #include "http/traceparent.h"
 #include "proxy/access_log.h"
+#include "proxy/hedge.h"
 #include "proxy/hops.h"
 #include "proxy/request_head.h"
 #include "proxy/snapshot.h"
@@ -174,16 +175,18 @@ Exchange::Next Exchange::lease() {
   if (deadline_ != nullptr && deadline_passed()) return Next::kDone;
   ++attempts_;
   if (hops_ != nullptr) ++hops_->tries;
-  if (attempts_ > 1) cluster().stats().retries.add();
+  if (attempts_ > 1 && !hedging()) cluster().stats().retries.add();
   const Result<bool> ready = attempt_.begin(sticky_hash());
   if (!ready) {
     fail(ready.error());
     return Next::kDone;
   }
+  if (route_->config().hedge) arm_hedge();
   return *ready ? Next::kContinue : Next::kWait;
 }
 
-void Exchange::on_lease(const Result<bool>& ready) {
+void Exchange::on_lease(const Attempt& from, const Result<bool>& ready) {
+  heed(from);
   if (!ready) {
     fail(ready.error());
   } else if (*ready) {
@@ -192,7 +195,21 @@ void Exchange::on_lease(const Result<bool>& ready) {
   flush();
 }
 
+void Exchange::lease_again(const UpstreamStream& from) {
+  heed(from);
+  // One that would wait is worth less than the one that is under way.
+  attempt_.detached();
+  outcome_ = "queueing";
+  if (!back_to_other()) attempt_.lease_again();
+}
+
+void Exchange::on_stream_changed(const UpstreamStream& from, UpstreamStream& to) {
+  heed(from);
+  attempt_.stream_changed(to);
+}
+
 void Exchange::on_connected(UpstreamStream& stream) {
+  heed(stream);
   attempt_.connected(stream);
   step_ = Step::kSendHead;
   advance();
@@ -232,6 +249,7 @@ Exchange::Next Exchange::finish() {
   if (cell_ != nullptr) release_cell();
   if (owner_ != nullptr) release_owner();
   if (tunnel_ != nullptr) close_tunnel();
+  if (hedge_ != nullptr) leave_hedge();
   attempt_.end();
   retry_permit_.release();
   breaker_.permit.release();

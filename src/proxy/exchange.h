@@ -43,8 +43,9 @@ struct LimitVerdict;
 }  // namespace weir::policy
 
 namespace weir::upstream {
+enum class HedgeRefusal : std::uint8_t;
 class FailoverGroup;
-}
+}  // namespace weir::upstream
 
 namespace weir::proxy {
 
@@ -53,6 +54,7 @@ struct Deadline;
 class Cells;
 struct CellCall;
 struct GrpcCall;
+struct Hedge;
 struct Hops;
 struct Owner;
 struct Placed;
@@ -107,21 +109,22 @@ class Exchange final : public base::ListLink<> {
   void await_request_sink();
 
   // ---- From the origin's codec, while it is leased.
+  // `from` tells apart the two attempts of an exchange that hedges.
   void on_connected(UpstreamStream& stream);
   /// The connection that was waited for has no room: the same try leases another one.
-  void lease_again() { attempt_.lease_again(); }
+  void lease_again(const UpstreamStream& from);
   /// Still connecting, but another object will be the stream.
-  void on_stream_changed(UpstreamStream& stream) { attempt_.stream_changed(stream); }
+  void on_stream_changed(const UpstreamStream& from, UpstreamStream& to);
   void on_interim(const ResponseHead& head);
-  void on_response_head(const ResponseHead& head);
+  void on_response_head(const UpstreamStream& from, const ResponseHead& head);
   void on_response_body(std::string_view bytes);
   void on_response_spliced(uint64_t bytes);
   void on_response_end(const HeaderList& trailers);
   /// The origin has sent its last byte into a tunnel; the stream stays leased for the other way.
   void on_tunnel_end();
-  void on_upstream_drained();
+  void on_upstream_drained(const UpstreamStream& from);
   /// The attempt is over and its stream is no longer ours.
-  void on_upstream_error(const Error& error);
+  void on_upstream_error(const UpstreamStream& from, const Error& error);
   net::Socket* response_sink();
   /// response_sink() is full: the stream is resumed when it drains.
   void await_response_sink();
@@ -137,8 +140,8 @@ class Exchange final : public base::ListLink<> {
 
   // ---- From the attempt.
   /// A place for a connection was waited for: ready, still connecting, or refused.
-  void on_lease(const Result<bool>& ready);
-  void on_attempt_timeout(const Error& error);
+  void on_lease(const Attempt& from, const Result<bool>& ready);
+  void on_attempt_timeout(const Attempt& from, const Error& error);
   /// It is the origin's turn: to take what is queued for it, or to send.
   bool waits_for_origin() const;
 
@@ -390,7 +393,23 @@ class Exchange final : public base::ListLink<> {
   /// does already.
   void tell_attempt();
   /// The attempt under way is given up for another one.
-  void note_attempt(std::string_view outcome);
+  void note_attempt(const Attempt& attempt, std::string_view outcome);
+
+  bool hedging() const;
+  void arm_hedge();
+  void on_hedge_due();
+  std::optional<upstream::HedgeRefusal> why_no_hedge() const;
+  void count_hedge_refusal(upstream::HedgeRefusal refusal);
+  void launch_hedge(upstream::RetryPermit permit);
+  /// Makes the attempt that has news the one that the exchange is busy with.
+  void heed(const UpstreamStream& from);
+  void heed(const Attempt& attempt);
+  void turn_to_other();
+  bool back_to_other();
+  bool outlives(const Error& error);
+  void note_recent_latency(const Attempt& attempt);
+  void settle_hedge();
+  void leave_hedge();
   std::string_view tries_text();
   void record();
   void write_log(int64_t total_us);
@@ -421,6 +440,7 @@ class Exchange final : public base::ListLink<> {
   Deadline* deadline_ = nullptr;  ///< In the arena; null: none, and nobody to be told of one.
   GrpcCall* grpc_ = nullptr;      ///< Null but for a gRPC call.
   Hops* hops_ = nullptr;          ///< Null: the target is no failover group.
+  Hedge* hedge_ = nullptr;        ///< In the arena; null where the route does not hedge.
   Trail* trail_ = nullptr;        ///< Null until there is a second attempt.
   BestAnswer* best_ = nullptr;    ///< Null until an answer is kept.
   Owner* owner_ = nullptr;        ///< In the arena; null where the config knows no owners.

@@ -98,7 +98,7 @@ bool Exchange::has_kept_answer() const {
 void Exchange::send_kept_answer(bool attempt_failed) {
   const ResponseHead head = best_->head;
   best_->state = BestAnswer::State::kSent;
-  if (attempt_failed) note_attempt(outcome_);
+  if (attempt_failed) note_attempt(attempt_, outcome_);
   upstream_status_ = head.status;
   accept_response(head);
   send_kept_body();

@@ -199,7 +199,7 @@ bool Exchange::hop_after(const Error& error) {
   const uint32_t from = cell_->served;
   cell_->visited |= uint64_t{1} << from;
   if (why_no_hop(from) != nullptr || roomiest_cell() == Cells::kNone) return false;
-  note_attempt(error_info(error.code).reason);
+  note_attempt(attempt_, error_info(error.code).reason);
   if (!hop_from(from, CellReason::kConnectFailure)) return false;
   attempt_.forget_tried();
   if (upstream_request_.headers.size() != 0) stamp_cell(upstream_request_.headers, *this);

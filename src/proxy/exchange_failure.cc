@@ -34,12 +34,14 @@ void Exchange::on_downstream_gone(const Error& error) {
   advance();
 }
 
-void Exchange::on_upstream_error(const Error& error) {
+void Exchange::on_upstream_error(const UpstreamStream& from, const Error& error) {
+  heed(from);
   attempt_.detached();
   fail(error);
 }
 
-void Exchange::on_attempt_timeout(const Error& error) {
+void Exchange::on_attempt_timeout(const Attempt& from, const Error& error) {
+  heed(from);
   fail(error);
   flush();
 }
@@ -72,6 +74,7 @@ void Exchange::on_deadline() {
 void Exchange::fail(const Error& error) {
   if (finished() || failed_) return;
   if (error.origin == Origin::kUpstream && request_permit_) count_upstream_failure(error);
+  if (hedge_ != nullptr && outlives(error)) return;
   attempt_.end();
   if (owner_ != nullptr) owner_->end_wait();
   if (keeps_answer() && retry_cut_answer(error)) return;
@@ -151,6 +154,7 @@ bool Exchange::retry_answer(const ResponseHead& head) {
   outcome_ = number_text(head.status);
   // Who says when to come back, or is a weir that has done what can be done, is not asked again.
   const bool stays = !asks_to_wait(head.headers) && !refused_by_weir(head);
+  if (back_to_other()) return true;
   if (!could_repeat(stays)) return false;
   return keep_answer(head, verdict, stays) || repeat_for_answer(verdict, stays);
 }
@@ -171,7 +175,7 @@ bool Exchange::begin_retry(upstream::RetryVerdict verdict) {
   retry_permit_.release();
   upstream::RetryPermit permit;
   if (!take_repetition(verdict, permit)) return false;
-  note_attempt(outcome_);
+  note_attempt(attempt_, outcome_);
   // Nothing was sent: another endpoint can be tried at once, the origin has felt nothing.
   const bool at_once = verdict == upstream::RetryVerdict::kFree && attempts_ == 1;
   const Duration delay =

@@ -203,7 +203,7 @@ bool Exchange::hop(RetryVerdict verdict, HopReason reason) {
     if (verdict == RetryVerdict::kBudget && !permit) group->state().budget.give_back();
     return false;
   }
-  note_attempt(outcome_);
+  note_attempt(attempt_, outcome_);
   hops_->permit->count_hop(reason);
   attempt_.end();
   move_to(std::move(*placed));
@@ -239,11 +239,11 @@ void Exchange::tell_attempt() {
   headers.push({kAttemptHeader, number_text(nested_attempt_ + attempts_ - 1), HeaderId::kOther});
 }
 
-void Exchange::note_attempt(std::string_view outcome) {
+void Exchange::note_attempt(const Attempt& attempt, std::string_view outcome) {
   if (trail_ == nullptr) trail_ = new (arena_.allocate(sizeof(Trail))) Trail;
   if (trail_->count == Trail::kMost) return;
   // A reload may take the cluster's name away.
-  trail_->attempts[trail_->count++] = {arena_.copy(cluster().name()), attempt_.endpoint_text(),
+  trail_->attempts[trail_->count++] = {arena_.copy(cluster().name()), attempt.endpoint_text(),
                                        outcome};
 }
 

@@ -2,6 +2,7 @@
 // The relay step: both bodies, what is held of the request for a retry, and who waits for whom.
 #include "http/header_id.h"
 #include "proxy/exchange.h"
+#include "proxy/hedge.h"
 #include "proxy/response_head.h"
 #include "proxy/snapshot.h"
 #include "proxy/worker.h"
@@ -117,7 +118,8 @@ void Exchange::end_request_upstream() {
   if (!response_started_) attempt_.request_sent();
 }
 
-void Exchange::on_upstream_drained() {
+void Exchange::on_upstream_drained(const UpstreamStream& from) {
+  heed(from);
   if (step_ != Step::kRelay || attempt_.stream() == nullptr) return;
   progress();
   send_held();
@@ -153,7 +155,8 @@ void Exchange::on_interim(const ResponseHead& head) {
   client_.stream->send_interim(out);
 }
 
-void Exchange::on_response_head(const ResponseHead& head) {
+void Exchange::on_response_head(const UpstreamStream& from, const ResponseHead& head) {
+  heed(from);
   response_at_ = worker_.loop().clock().now();
   upstream_status_ = head.status;
   upstream::ClusterStats& stats = cluster().stats();
@@ -165,7 +168,10 @@ void Exchange::on_response_head(const ResponseHead& head) {
   // A quick refusal is not speed.
   if (head.status != 429 && head.status != 503) note_latency();
   if (owner_ != nullptr) charge_cost(head.headers);
+  if (route_->config().hedge) note_recent_latency(attempt_);
+  if (hedge_ != nullptr) hedge_->timer.cancel();
   if (retry_answer(head) || (grpc_ != nullptr && retry_grpc(head))) return;
+  if (hedge_ != nullptr) settle_hedge();
   const uint64_t limit = route_->limits().max_response_bytes;
   if (limit != 0 && head.body.kind == BodyFraming::Kind::kLength && head.body.length > limit) {
     return fail(make_error(ErrorCode::kResponseTooLarge));

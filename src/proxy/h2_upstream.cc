@@ -138,7 +138,7 @@ void H2UpstreamConnection::admit_waiting() {
     if (++admitted <= session_.max_streams()) {
       stream->exchange()->on_connected(*stream);
     } else if (session_.max_streams() > 0) {
-      stream->leave().lease_again();
+      stream->leave().lease_again(*stream);
     } else {
       stream->fail(make_error(ErrorCode::kUpstreamRefusedStream, "the origin takes no streams",
                               Retry::kUnsent));
@@ -176,7 +176,7 @@ void H2UpstreamConnection::settle() {
   session_.deliver();
   while (H2UpstreamStream* stream = drained_.pop_front()) {
     Exchange& exchange = *stream->exchange();
-    exchange.on_upstream_drained();
+    exchange.on_upstream_drained(*stream);
     exchange.flush();
   }
   while (H2UpstreamStream* stream = failed_.pop_front()) stream->fail(stream->refusal());

@@ -31,7 +31,7 @@ Exchange& H2UpstreamStream::detach() {
 void H2UpstreamStream::fail(const Error& error) {
   connection_.session().release(*this, http::H2Error::kCancel);
   connection_.touch(*exchange_);
-  detach().on_upstream_error(error);
+  detach().on_upstream_error(*this, error);
 }
 
 // ---- From the exchange.
@@ -94,11 +94,11 @@ void H2UpstreamStream::on_interim(const ResponseHead& head) {
 void H2UpstreamStream::on_response(const ResponseHead& head) {
   head_done_ = true;
   connection_.touch(*exchange_);
-  if (!tunnel_) return exchange_->on_response_head(head);
+  if (!tunnel_) return exchange_->on_response_head(*this, head);
   ResponseHead out = head;
   http::from_connect_answer(out, exchange_->request().protocol);
   open_ = out.body.kind == BodyFraming::Kind::kTunnel;
-  exchange_->on_response_head(out);
+  exchange_->on_response_head(*this, out);
 }
 
 void H2UpstreamStream::on_data(std::string_view bytes) {
@@ -128,14 +128,15 @@ void H2UpstreamStream::on_reset(http::H2Error code) {
   Exchange& exchange = detach();
   if (code == http::H2Error::kRefusedStream) {
     exchange.on_upstream_error(
-        make_error(ErrorCode::kUpstreamRefusedStream, nullptr, Retry::kUnsent));
+        *this, make_error(ErrorCode::kUpstreamRefusedStream, nullptr, Retry::kUnsent));
   } else if (code == http::H2Error::kProtocolError) {
-    exchange.on_upstream_error(make_error(ErrorCode::kUpstreamHttp2, nullptr, Retry::kNo));
+    exchange.on_upstream_error(*this, make_error(ErrorCode::kUpstreamHttp2, nullptr, Retry::kNo));
   } else if (head_done) {
-    exchange.on_upstream_error(make_error(ErrorCode::kUpstreamTruncated, "the stream was reset"));
+    exchange.on_upstream_error(*this,
+                               make_error(ErrorCode::kUpstreamTruncated, "the stream was reset"));
   } else {
     exchange.on_upstream_error(
-        make_error(ErrorCode::kUpstreamReset, "the stream was reset", Retry::kIdempotent));
+        *this, make_error(ErrorCode::kUpstreamReset, "the stream was reset", Retry::kIdempotent));
   }
 }
 

@@ -138,7 +138,7 @@ void UpstreamConnection::become_http2() {
   const bool current = transport() == endpoint().cluster().transport();
   const H2UpstreamConnection::Joined joined =
       H2UpstreamConnection::take_over(worker_, {take_permit(), socket_, current}, exchange);
-  exchange.on_stream_changed(*joined.stream);
+  exchange.on_stream_changed(*this, *joined.stream);
   close();
 }
 
@@ -150,7 +150,7 @@ bool UpstreamConnection::one_request_only() const {
 void UpstreamConnection::room_to_write() {
   await_drain_ = false;
   flush();
-  if (!congested()) exchange_->on_upstream_drained();
+  if (!congested()) exchange_->on_upstream_drained(*this);
 }
 
 bool UpstreamConnection::wants_read() const {
@@ -252,7 +252,7 @@ bool UpstreamConnection::head_complete(std::string_view text) {
   keep_alive_ = head.keep_alive && head.body.kind != BodyFraming::Kind::kUntilClose &&
                 request_framing_ != BodyFraming::Kind::kTunnel;
   Exchange& exchange = *exchange_;
-  exchange.on_response_head(head);
+  exchange.on_response_head(*this, head);
   return exchange_ == &exchange;  // Else it did not want this response.
 }
 
@@ -364,7 +364,7 @@ void UpstreamConnection::response_complete(bool surplus) {
 void UpstreamConnection::fail(const Error& error) {
   Exchange& exchange = detach();
   close();
-  exchange.on_upstream_error(error);
+  exchange.on_upstream_error(*this, error);
 }
 
 Exchange& UpstreamConnection::detach() {

@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "base/counters.h"
+#include "upstream/hedge_refusal.h"
 
 namespace weir::upstream {
 
@@ -21,8 +22,11 @@ struct ClusterStats {
   base::Gauge idle;                   ///< Idle connections now.
 
   // Counted by the proxy.
-  base::Counter attempts;                  ///< Tries at an endpoint.
-  base::Counter retries;                   ///< Attempts after the first.
+  base::Counter attempts;    ///< Tries at an endpoint.
+  base::Counter retries;     ///< Attempts after the first.
+  base::Counter hedges;      ///< Second attempts because the first was slow.
+  base::Counter hedges_won;  ///< Of those, whose answer was given.
+  std::array<base::Counter, kHedgeRefusals> hedges_refused;
   base::Counter reused;                    ///< Attempts on a pooled connection.
   std::array<base::Counter, 5> responses;  ///< Final and interim heads by class: 1xx is [0].
   base::Counter connects;                  ///< Connections established.

@@ -26,6 +26,7 @@
 #include "upstream/cluster_stats.h"
 #include "upstream/permits.h"
 #include "upstream/pool.h"
+#include "upstream/recent_latency.h"
 #include "upstream/shared_connection.h"
 #include "upstream/worker_port.h"
 
@@ -159,6 +160,11 @@ class WorkerCluster {
     AdaptiveLimit& adaptive = shared_->adaptive();
     if (adaptive.enabled()) adaptive.on_sample(latency, shared_->requests(), now);
   }
+  /// Of its answers to routes that ask for it.
+  RecentLatency& recent_latency() {
+    if (recent_latency_ == nullptr) recent_latency_ = std::make_unique<RecentLatency>();
+    return *recent_latency_;
+  }
   std::size_t idle() const { return pool_.size(); }
   /// Since when the oldest of them idles; TimePoint::max() without one.
   TimePoint oldest_idle() { return pool_.oldest(); }
@@ -210,6 +216,7 @@ class WorkerCluster {
   base::IntrusiveList<PlaceWaiter> waiters_;
   IdlePool pool_;
   net::Timer idle_timer_;
+  std::unique_ptr<RecentLatency> recent_latency_;  ///< Null until somebody asks.
   std::uint32_t users_ = 0;    ///< Permits that name it or one of its endpoints.
   std::uint32_t granted_ = 0;  ///< Places handed over and not used yet.
   std::uint32_t transport_ = 0;

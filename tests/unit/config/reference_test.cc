@@ -72,7 +72,7 @@ failover_groups:
   orders-anywhere:
     members: [{cluster: orders, capacity: 1000}, {cluster: orders-by-name, priority: 1, capacity: 200}]
 routes:
-  - {name: orders, target: {cluster: orders}}
+  - {name: orders, target: {cluster: orders}, hedge: {}}
   - name: orders-canary
     match:
       path: {regex: '^/v1/orders(/.*)?$'}
