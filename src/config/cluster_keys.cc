@@ -22,6 +22,12 @@ ScalarPtr<Address> endpoint_address() {
   return scalar(std::move(spec));
 }
 
+ScalarPtr<OperatorState> operator_state() {
+  return enumeration<OperatorState>({{"ready", OperatorState::kReady},
+                                     {"drain", OperatorState::kDrain},
+                                     {"maint", OperatorState::kMaint}});
+}
+
 CodecPtr<EndpointConfig> endpoint_section() {
   using S = EndpointConfig;
   return section<S>({
@@ -30,6 +36,8 @@ CodecPtr<EndpointConfig> endpoint_section() {
       key("weight", &S::weight, count<std::uint32_t>(0, kMaxWeight),
           "Its part of the cluster's requests relative to its peers; 0 takes none."),
       key("zone", &S::zone, text(), "Where it stands, in your words; shown in logs."),
+      key("state", &S::state, operator_state(),
+          "drain takes no new requests and finishes those it has, maint is not checked either."),
   });
 }
 
@@ -261,11 +269,8 @@ CodecPtr<ClusterConfig> cluster_section() {
           key("circuit_breaker", &S::circuit_breaker, optional(circuit_breaker_section()),
               "Stops calling what mostly fails; {} for all defaults; left out, there is none.",
               KeyUse::kAlternative),
-          key("state", &S::state,
-              enumeration<OperatorState>({{"ready", OperatorState::kReady},
-                                          {"drain", OperatorState::kDrain},
-                                          {"maint", OperatorState::kMaint}}),
-              "drain takes no new requests, maint closes connections too."),
+          key("state", &S::state, operator_state(),
+              "drain takes no new requests and finishes those it has, maint repeats none either."),
       },
       check_cluster);
   return table;

@@ -16,6 +16,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -57,6 +58,13 @@ struct CellRecord {
   std::atomic<std::uint32_t> guests{0};
   Breaker breaker;  ///< Of the cell as a whole; used where the config says so.
 
+  /// Above what the config says; control thread.
+  std::optional<CellState> said;
+
+  /// The config's word, or what stands above it.
+  void set(CellState configured) {
+    state.store(said.value_or(configured), std::memory_order_relaxed);
+  }
   /// One more guest, unless there are `limit`. Exact over all workers.
   bool take_guest(std::uint32_t limit);
   void release_guest() { guests.fetch_sub(1, std::memory_order_relaxed); }

@@ -128,8 +128,8 @@ void Attempt::lease_again() {
 
 void Attempt::on_place() {
   if (!endpoint_) return;
-  // Nothing has gone there yet: while this waited, the endpoint has failed its checks.
-  if (endpoint_->unhealthy() && exchange_.reach() == upstream::Reach::kWell) {
+  // Nothing has gone there yet: while this waited, the endpoint has failed its checks or drains.
+  if (endpoint_->avoided(exchange_.reach())) {
     if (auto chosen = choose(); !chosen) {
       return exchange_.on_lease(*this, std::unexpected(chosen.error()));
     }

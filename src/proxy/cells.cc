@@ -168,7 +168,7 @@ void Cells::join(policy::CellLedger& ledger) {
   rows_.clear();
   for (const CellConfig& cell : config_.members) {
     records_.push_back(&ledger.record(cell.name));
-    records_.back()->state.store(cell.state, std::memory_order_relaxed);
+    records_.back()->set(cell.state);
   }
   for (const CellConfig& home : config_.members) {
     for (const CellConfig& served : config_.members) {

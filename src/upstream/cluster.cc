@@ -50,8 +50,8 @@ void Cluster::publish(std::shared_ptr<const ClusterConfig> config, const Cluster
   max_pending_.store(limits.max_pending, kRelaxed);
   max_idle_.store(limits.max_idle, kRelaxed);
   adaptive_.configure(config->adaptive_concurrency);
-  published_.state = config->state;
-  state_.store(config->state, kRelaxed);
+  published_.state = said_.value_or(config->state);
+  state_.store(published_.state, kRelaxed);
   published_.config = std::move(config);
   published_.tls = std::move(tls);
   published_.health = std::move(health);
@@ -69,10 +69,12 @@ void Cluster::publish(std::shared_ptr<const EndpointSet> endpoints) {
   tell_workers();
 }
 
-void Cluster::set_state(OperatorState state) {
+void Cluster::set_state(std::optional<OperatorState> state) {
   std::lock_guard lock(mutex_);
-  published_.state = state;
-  state_.store(state, kRelaxed);
+  said_ = state;
+  published_.state =
+      state.value_or(published_.config ? published_.config->state : published_.state);
+  state_.store(published_.state, kRelaxed);
   tell_workers();
 }
 

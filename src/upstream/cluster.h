@@ -5,7 +5,7 @@
 // worker's WorkerCluster, which holds it by shared_ptr.
 //
 // Operator states: ready; drain: new requests are refused (503 no_endpoint), those admitted go on,
-// retries included; maint: no endpoint for anybody, and idle connections are closed.
+// retries included; maint: no endpoint for anybody. Neither keeps idle connections.
 //
 // Thread: publish(), set_state() and attach() as marked; everything else any thread.
 #pragma once
@@ -17,9 +17,11 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "base/fault_point.h"
 #include "upstream/adaptive_limit.h"
 #include "upstream/cluster_stats.h"
 #include "upstream/endpoint_set.h"
@@ -89,7 +91,8 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
                std::shared_ptr<const net::TlsClientContext> tls = nullptr,
                std::shared_ptr<HealthPort> health = nullptr);
   void publish(std::shared_ptr<const EndpointSet> endpoints);
-  void set_state(OperatorState state);
+  /// The operator's word above that of the config, also of later ones; nullopt takes it back.
+  void set_state(std::optional<OperatorState> state);
 
   // -- Any thread.
   /// Moves whenever published() would answer otherwise.
@@ -98,6 +101,9 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
   ClusterLimits limits() const;
   /// No lock; while a publication is under way its parts may be of two of them.
   ClusterHealth health() const;
+
+  /// For drills.
+  base::FaultPoint& fault() { return fault_; }
 
   /// Follows the latency of its answers; off where the config does not ask for it.
   AdaptiveLimit& adaptive() { return adaptive_; }
@@ -150,6 +156,7 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
   std::atomic<std::uint64_t> total_weight_{0};
   std::atomic<OperatorState> state_{OperatorState::kReady};
   std::atomic<ErrorCode> empty_reason_{ErrorCode::kNoEndpoint};
+  base::FaultPoint fault_;
 
   AdaptiveLimit adaptive_;
 
@@ -162,6 +169,7 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
 
   alignas(64) mutable std::mutex mutex_;  ///< Guards all below.
   Published published_;
+  std::optional<OperatorState> said_;  ///< By an operator.
   std::vector<std::shared_ptr<WorkerPort>> ports_;
   std::size_t next_port_ = 0;
   std::vector<std::shared_ptr<const ClusterStats>> stats_;

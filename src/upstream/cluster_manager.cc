@@ -30,7 +30,7 @@ std::vector<EndpointSpec> specs_of(const ClusterConfig& config) {
     // A path is no host name; what listens there takes the local machine's.
     const bool is_unix = endpoint.address.kind == Address::Kind::kUnix;
     specs.push_back({endpoint.address, is_unix ? "localhost" : endpoint.address.text,
-                     endpoint.weight, endpoint.zone});
+                     endpoint.weight, endpoint.zone, endpoint.state});
   }
   return specs;
 }
@@ -48,11 +48,12 @@ EndpointSnapshot endpoint_of(const EndpointSet::Member& member, const HealthRule
   out.host = endpoint.host;
   out.zone = member.zone;
   out.weight = member.weight;
+  out.state = member.state;
   out.active_requests = endpoint.active_requests.load(std::memory_order_relaxed);
   out.connections = endpoint.connections.load(std::memory_order_relaxed);
   out.health = health.state(rules, now);
   out.reason = health.reason();
-  if (health.standing() == Standing::kIn) {
+  if (health.standing() == Standing::kIn && member.state == OperatorState::kReady) {
     out.weight_now = static_cast<std::uint32_t>(std::uint64_t{member.weight} *
                                                 health.ramp(rules, now) / EndpointSet::kWholeRamp);
   }
@@ -142,11 +143,24 @@ Cluster* ClusterManager::find(std::string_view name) const {
   return found == by_name_.end() ? nullptr : entries_[found->second]->cluster.get();
 }
 
-bool ClusterManager::set_state(std::string_view name, OperatorState state) {
+bool ClusterManager::set_state(std::string_view name, std::optional<OperatorState> state) {
   Cluster* const cluster = find(name);
   if (cluster == nullptr) return false;
   cluster->set_state(state);
   return true;
+}
+
+bool ClusterManager::set_endpoint(std::string_view cluster, const std::string& address,
+                                  const EndpointOverride& said) {
+  const auto found = by_name_.find(cluster);
+  if (found == by_name_.end()) return false;
+  entries_[found->second]->membership.say(address, said);
+  return true;
+}
+
+const std::vector<EndpointSpec>* ClusterManager::specs(std::string_view cluster) const {
+  const auto found = by_name_.find(cluster);
+  return found == by_name_.end() ? nullptr : &entries_[found->second]->membership.specs();
 }
 
 bool ClusterManager::settled() const {

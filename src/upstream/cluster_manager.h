@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -16,6 +17,7 @@
 #include "upstream/cluster.h"
 #include "upstream/cluster_list.h"
 #include "upstream/cluster_snapshot.h"
+#include "upstream/endpoint_override.h"
 #include "upstream/health_office.h"
 
 namespace weir::net {
@@ -42,8 +44,14 @@ class ClusterManager {
                                            const TlsContexts& tls = {});
   /// Null if there is no such cluster.
   Cluster* find(std::string_view name) const;
-  /// The operator's word, until the next apply(). False if there is no such cluster.
-  bool set_state(std::string_view name, OperatorState state);
+  /// The operator's word, as long as the cluster is there; nullopt takes it back. False if there is
+  /// no such cluster.
+  bool set_state(std::string_view name, std::optional<OperatorState> state);
+  /// The same of an endpoint, by its address; an empty one takes it back.
+  bool set_endpoint(std::string_view cluster, const std::string& address,
+                    const EndpointOverride& said);
+  /// The endpoints as config or DNS names them. Null if there is no such cluster.
+  const std::vector<EndpointSpec>* specs(std::string_view cluster) const;
   /// Every name has been answered or has failed once, and every endpoint that is to be checked was
   /// checked or has had the time for it: before that, a start is not ready.
   bool settled() const;

@@ -33,6 +33,7 @@ struct EndpointSnapshot {
   Millis since{0};               ///< How long it is in or out.
   Millis ejected_for{0};         ///< Still; 0 if it is not ejected.
   std::uint32_t ejections = 0;   ///< Not forgotten yet.
+  OperatorState state = OperatorState::kReady;
 };
 
 struct DnsSnapshot {

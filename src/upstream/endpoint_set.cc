@@ -26,7 +26,7 @@ unsigned excess_bits(const std::vector<std::uint64_t>& weights) {
 }
 
 bool is_eligible(const EndpointSet::Member& member) {
-  return member.weight > 0 && member.standing == Standing::kIn;
+  return member.wanted() && member.standing == Standing::kIn;
 }
 
 std::vector<EndpointSet::Member> as_if_well(std::vector<EndpointSet::Member> members) {
@@ -59,7 +59,8 @@ std::vector<EndpointSet::Member> EndpointSet::members_from(const std::vector<End
       endpoint = std::make_shared<Endpoint>(net::SocketAddress(spec.address), spec.address.text,
                                             spec.host);
     }
-    members.push_back({endpoint, spec.weight, spec.zone});
+    members.push_back(
+        {.endpoint = endpoint, .weight = spec.weight, .zone = spec.zone, .state = spec.state});
   }
   return members;
 }
@@ -69,7 +70,9 @@ std::shared_ptr<const EndpointSet> EndpointSet::build(std::vector<Member> member
                                                       ErrorCode empty_reason) {
   auto set = std::make_shared<EndpointSet>(Private{}, std::move(members), empty_reason);
   if (set->eligible() == 0) {
-    if (set->configured_weight() > 0) set->in_need_ = build(as_if_well(set->members()), policy);
+    if (std::ranges::any_of(set->members(), &Member::wanted)) {
+      set->in_need_ = build(as_if_well(set->members()), policy);
+    }
     return set;
   }
   if (!set->uniform()) set->alias_ = make_alias(*set);
@@ -82,7 +85,9 @@ EndpointSet::EndpointSet(Private, std::vector<Member> members, ErrorCode empty_r
     : members_(std::move(members)), empty_reason_(empty_reason) {
   std::ranges::stable_partition(members_, is_eligible);
   for (const Member& member : members_) configured_weight_ += member.weight;
-  if (configured_weight_ > 0) empty_reason_ = ErrorCode::kNoHealthyEndpoint;
+  if (std::ranges::any_of(members_, &Member::wanted)) {
+    empty_reason_ = ErrorCode::kNoHealthyEndpoint;
+  }
   sum_weights();
 }
 

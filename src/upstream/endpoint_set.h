@@ -3,8 +3,8 @@
 // the control thread: draw order, rotation, hash table. Immutable; any thread. A worker holds one
 // by shared_ptr and looks for a newer one at each pick (Cluster::version).
 //
-// Members that can be picked come first: index < eligible(). Those of weight 0 follow, and those
-// that a health check or an outlier rule has taken out.
+// Members that can be picked come first: index < eligible(). Those of weight 0 follow, those that
+// an operator drains, and those that a health check or an outlier rule has taken out.
 #pragma once
 
 #include <weir/config.h>
@@ -28,6 +28,7 @@ struct EndpointSpec {
   std::string host;
   std::uint32_t weight = 100;
   std::string zone;
+  OperatorState state = OperatorState::kReady;
   bool operator==(const EndpointSpec&) const = default;
 };
 
@@ -51,6 +52,10 @@ class EndpointSet {
     std::uint32_t ramp = kWholeRamp;
     /// While it ramps: attempts in flight beyond which another is picked.
     std::uint32_t max_active = UINT32_MAX;
+    OperatorState state = OperatorState::kReady;
+
+    /// It would be picked if its health were good.
+    bool wanted() const { return weight > 0 && state == OperatorState::kReady; }
   };
 
   static constexpr std::uint32_t kWholeRamp = 1'000;
@@ -64,7 +69,7 @@ class EndpointSet {
   static std::vector<Member> members_from(const std::vector<EndpointSpec>& specs,
                                           const EndpointSet* previous);
   /// `empty_reason`: what a request is told if there is nothing to be eligible. Where there are
-  /// members of some weight and their health is what is missing, it is told kNoHealthyEndpoint.
+  /// members that are wanted and their health is what is missing, it is told kNoHealthyEndpoint.
   static std::shared_ptr<const EndpointSet> build(std::vector<Member> members, BalancePolicy policy,
                                                   ErrorCode empty_reason = ErrorCode::kNoEndpoint);
   EndpointSet(Private, std::vector<Member> members, ErrorCode empty_reason);

@@ -68,6 +68,10 @@ class EndpointHealth {
   void eject(const HealthRules& rules, std::string_view reason, double jitter, TimePoint now);
   /// In again before its time, because too few others are left.
   void pardon(TimePoint now);
+  /// An operator has let it in again: it starts slowly.
+  void rejoin(TimePoint now) {
+    if (standing() == Standing::kIn) came_in(now);
+  }
   /// Does what is due by now.
   void advance(const HealthRules& rules, TimePoint now);
 

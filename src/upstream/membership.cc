@@ -3,6 +3,7 @@
 #include "upstream/membership.h"
 
 #include <algorithm>
+#include <unordered_set>
 #include <utility>
 
 #include "base/check.h"
@@ -72,14 +73,52 @@ void Membership::set(const std::vector<EndpointSpec>& specs, BalancePolicy polic
                      ErrorCode empty_reason) {
   const bool newcomers = !members_.empty();
   const auto previous = cluster_->published().endpoints;
-  members_ = EndpointSet::members_from(specs, previous.get());
+  if (&specs != &specs_) specs_ = specs;
+  const auto before =
+      std::exchange(members_, EndpointSet::members_from(specs_now(), previous.get()));
   policy_ = policy;
   empty_reason_ = empty_reason;
   begin_endpoints(newcomers);
+  welcome_back(before);
   keep_floor();
   update_checkers();
   publish();
   arm_tick();
+}
+
+void Membership::say(const std::string& address, const EndpointOverride& said) {
+  if (said.empty()) {
+    said_.erase(address);
+  } else {
+    said_[address] = said;
+  }
+  set(specs_, policy_, empty_reason_);
+}
+
+std::vector<EndpointSpec> Membership::specs_now() const {
+  std::vector<EndpointSpec> specs = specs_;
+  if (said_.empty()) return specs;
+  for (EndpointSpec& spec : specs) {
+    const auto said = said_.find(spec.address.text);
+    if (said == said_.end()) continue;
+    if (said->second.state) spec.state = *said->second.state;
+    if (said->second.weight) spec.weight = said->second.weight->of(spec.weight);
+  }
+  return specs;
+}
+
+// What an operator has let in again is as new to its traffic as what was unhealthy.
+void Membership::welcome_back(const std::vector<EndpointSet::Member>& before) {
+  std::unordered_set<const Endpoint*> out;
+  for (const EndpointSet::Member& member : before) {
+    if (member.state != OperatorState::kReady) out.insert(member.endpoint.get());
+  }
+  if (out.empty()) return;
+  const TimePoint now = office_.loop().now();
+  for (const EndpointSet::Member& member : members_) {
+    const bool back = member.state == OperatorState::kReady && out.contains(member.endpoint.get());
+    if (back) apply(*member.endpoint, [&](EndpointHealth& health) { health.rejoin(now); });
+  }
 }
 
 void Membership::begin_endpoints(bool newcomers) {
@@ -98,7 +137,7 @@ void Membership::begin_endpoints(bool newcomers) {
     const auto [reading, fresh] =
         readings.emplace(&endpoint, known != readings_.end() ? known->second : Reading{});
     if (fresh) reading->second.entries = 0;
-    if (member.weight == 0) continue;
+    if (!member.wanted()) continue;
     ++reading->second.entries;
     ++weighted_;
     ++count_of(endpoint.health.standing());
@@ -107,10 +146,15 @@ void Membership::begin_endpoints(bool newcomers) {
 }
 
 void Membership::update_checkers() {
-  std::erase_if(checkers_, [this](const auto& entry) { return !is_member(*entry.first); });
+  std::unordered_set<const Endpoint*> asked;
+  for (const EndpointSet::Member& member : members_) {
+    if (member.state != OperatorState::kMaint) asked.insert(member.endpoint.get());
+  }
+  std::erase_if(checkers_, [&](const auto& entry) { return !asked.contains(entry.first); });
   if (!rules_.checked) return;
   bool began = false;
   for (const EndpointSet::Member& member : members_) {
+    if (!asked.contains(member.endpoint.get())) continue;
     auto& checker = checkers_[member.endpoint.get()];
     if (checker != nullptr) continue;
     checker = std::make_unique<Checker>(*this, member.endpoint);
@@ -160,7 +204,7 @@ void Membership::limit_ramping(std::vector<EndpointSet::Member>& members) const 
   std::uint64_t active = 0;
   std::uint64_t established = 0;
   for (const EndpointSet::Member& member : members) {
-    if (member.standing != Standing::kIn || member.weight == 0) continue;
+    if (member.standing != Standing::kIn || !member.wanted()) continue;
     if (member.ramp < EndpointSet::kWholeRamp) continue;
     active += member.endpoint->active_requests.load(std::memory_order_relaxed);
     ++established;

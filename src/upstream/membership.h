@@ -6,6 +6,10 @@
 // cluster below it, ejected endpoints are pardoned. Where all fail their checks nobody is picked:
 // requests are refused fast with no_healthy_endpoint, and come to those that pass again.
 //
+// Above all that stand the operator's words: an endpoint that he drains or has in maintenance is
+// not picked, whatever its health, and counts for no floor; one in maintenance is not checked
+// either.
+//
 // One for each cluster of the config, watched or not. Thread: the control loop's.
 #pragma once
 
@@ -15,6 +19,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
@@ -22,6 +27,7 @@
 #include "net/timer_wheel.h"
 #include "upstream/checker.h"
 #include "upstream/cluster.h"
+#include "upstream/endpoint_override.h"
 #include "upstream/endpoint_set.h"
 #include "upstream/health.h"
 #include "upstream/health_counts.h"
@@ -52,6 +58,10 @@ class Membership {
   /// The endpoints are now these, and are published. Requires: configure() was called.
   void set(const std::vector<EndpointSpec>& specs, BalancePolicy policy,
            ErrorCode empty_reason = ErrorCode::kNoEndpoint);
+  /// What an operator says of an endpoint, above set(), now and later; empty takes it back.
+  void say(const std::string& address, const EndpointOverride& said);
+  /// As last set.
+  const std::vector<EndpointSpec>& specs() const { return specs_; }
   /// Every endpoint was checked once, or has had the time for it.
   bool settled() const;
 
@@ -70,7 +80,7 @@ class Membership {
  private:
   /// A distinct endpoint: its entries in members_, and what was counted when its last window ended.
   struct Reading {
-    std::uint32_t entries = 0;  ///< With a weight.
+    std::uint32_t entries = 0;  ///< That are wanted.
     std::uint32_t answered = 0;
     std::uint32_t failed = 0;
     std::uint64_t latency_us = 0;
@@ -84,7 +94,9 @@ class Membership {
     if (endpoint.health.standing() != before) went(endpoint, before);
   }
   void went(Endpoint& endpoint, Standing before);
+  std::vector<EndpointSpec> specs_now() const;
   void begin_endpoints(bool newcomers);
+  void welcome_back(const std::vector<EndpointSet::Member>& before);
   void update_checkers();
   bool is_member(const Endpoint& endpoint) const { return readings_.contains(&endpoint); }
   void on_tick();
@@ -111,10 +123,12 @@ class Membership {
   HealthCounts counts_;
   BalancePolicy policy_ = BalancePolicy::kLeastRequest;
   ErrorCode empty_reason_ = ErrorCode::kNoEndpoint;
-  std::vector<EndpointSet::Member> members_;               ///< In the order of the config.
-  std::unordered_map<const Endpoint*, Reading> readings_;  ///< One for each distinct endpoint.
+  std::vector<EndpointSpec> specs_;                         ///< As set.
+  std::unordered_map<std::string, EndpointOverride> said_;  ///< By operators, by address.
+  std::vector<EndpointSet::Member> members_;                ///< In the order of the config.
+  std::unordered_map<const Endpoint*, Reading> readings_;   ///< One for each distinct endpoint.
   std::unordered_map<const Endpoint*, std::unique_ptr<Checker>> checkers_;
-  std::array<std::size_t, 3> counts_by_standing_{};  ///< Of members with a weight.
+  std::array<std::size_t, 3> counts_by_standing_{};  ///< Of members that are wanted.
   std::size_t weighted_ = 0;                         ///< Their sum.
   TimePoint window_from_{};
   TimePoint published_at_{};

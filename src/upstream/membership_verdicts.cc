@@ -100,7 +100,7 @@ void Membership::keep_floor() {
     Endpoint* soonest = nullptr;
     for (const EndpointSet::Member& member : members_) {
       Endpoint& each = *member.endpoint;
-      if (member.weight == 0 || each.health.standing() != Standing::kEjected) continue;
+      if (!member.wanted() || each.health.standing() != Standing::kEjected) continue;
       const bool sooner =
           soonest == nullptr || each.health.ejected_until() < soonest->health.ejected_until();
       if (sooner) soonest = &each;

@@ -27,7 +27,7 @@ PoolEntry* IdlePool::take(WorkerEndpoint& endpoint) {
 bool IdlePool::give_back(PoolEntry& entry, const PoolConfig& config, TimePoint now) {
   DCHECK(!entry.idle());
   const bool worn_out = config.max_requests != 0 && entry.requests_served_ >= config.max_requests;
-  if (worn_out || entry.endpoint().gone_ || entry.endpoint().unhealthy_ ||
+  if (worn_out || entry.endpoint().gone_ || entry.endpoint().avoided_ ||
       !cluster_.try_acquire_idle()) {
     discard(entry);
     return false;

@@ -88,7 +88,7 @@ void WorkerCluster::adopt_published() {
   }
   index_endpoints();
   drop_gone_endpoints();
-  if (published_.state == OperatorState::kMaint) close_idle();
+  if (published_.state != OperatorState::kReady) close_idle();
 }
 
 void WorkerCluster::index_endpoints() {
@@ -98,7 +98,8 @@ void WorkerCluster::index_endpoints() {
     auto& endpoint = endpoints_[member.endpoint.get()];
     if (endpoint == nullptr) endpoint = std::make_unique<WorkerEndpoint>(*this, member.endpoint);
     endpoint->gone_ = false;
-    endpoint->unhealthy_ = member.standing == Standing::kUnhealthy;
+    endpoint->drains_ = member.state != OperatorState::kReady;
+    endpoint->avoided_ = endpoint->drains_ || member.standing == Standing::kUnhealthy;
     if (by_index_.size() < published_.endpoints->eligible()) by_index_.push_back(endpoint.get());
   }
 }
@@ -106,7 +107,7 @@ void WorkerCluster::index_endpoints() {
 // One that is still in use goes at a later change.
 void WorkerCluster::drop_gone_endpoints() {
   for (auto& [key, endpoint] : endpoints_) {
-    if (!endpoint->gone_ && !endpoint->unhealthy_) continue;
+    if (!endpoint->gone_ && !endpoint->avoided_) continue;
     pool_.close_endpoint(*endpoint);
     retire_shared(*endpoint);
   }
@@ -260,7 +261,8 @@ bool WorkerCluster::close_idle_shared() {
 void WorkerCluster::give_back(PoolEntry& entry) {
   // A request on another worker waits for the place that this connection would sit on.
   const bool wanted_elsewhere = waiters_.empty() && shared_->pending() > 0;
-  if (retired_ || wanted_elsewhere || entry.transport() != transport_) {
+  const bool serves = !retired_ && published_.state == OperatorState::kReady;
+  if (!serves || wanted_elsewhere || entry.transport() != transport_) {
     pool_.discard(entry);
     return;
   }

@@ -57,8 +57,9 @@ class WorkerEndpoint {
   /// Streams that the origin was last seen to take on one connection.
   std::uint32_t max_streams() const { return max_streams_; }
   void set_max_streams(std::uint32_t streams) { max_streams_ = streams; }
-  /// It fails its checks: whoever has not sent anything there yet had better choose another.
-  bool unhealthy() const { return unhealthy_; }
+  /// It fails its checks, or an operator takes it out: whoever has not sent anything there yet had
+  /// better choose another.
+  bool avoided(Reach reach) const { return drains_ || (avoided_ && reach == Reach::kWell); }
   /// What TLS remembers of this endpoint, for resumption.
   net::TlsSessionCache& tls_sessions() { return tls_sessions_; }
 
@@ -76,8 +77,9 @@ class WorkerEndpoint {
   std::uint32_t users_ = 0;  ///< Permits that name it.
   std::uint32_t max_streams_ = UINT32_MAX;
   bool speaks_http2_ = false;
-  bool gone_ = false;       ///< The cluster has it no more.
-  bool unhealthy_ = false;  ///< No idle connection to it is kept.
+  bool gone_ = false;     ///< The cluster has it no more.
+  bool drains_ = false;   ///< By the word of an operator.
+  bool avoided_ = false;  ///< No idle connection to it is kept.
 };
 
 /// A request that waits for a connection place; a member of whoever waits. Destroying it cancels.

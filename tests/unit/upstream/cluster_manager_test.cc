@@ -111,13 +111,51 @@ TEST_F(ClusterManagerTest, AClusterThatLeavesLivesOnWithWhoUsesIt) {
   EXPECT_TRUE(cluster.expired());
 }
 
-TEST_F(ClusterManagerTest, TheOperatorsStateHoldsUntilTheNextConfig) {
+TEST_F(ClusterManagerTest, TheOperatorsStateHoldsUntilItIsTakenBack) {
   manager_.apply({static_config("a", {1})});
   EXPECT_TRUE(manager_.set_state("a", OperatorState::kMaint));
   EXPECT_FALSE(manager_.set_state("b", OperatorState::kMaint));
   EXPECT_EQ(manager_.snapshot()[0].state, OperatorState::kMaint);
   manager_.apply({static_config("a", {1})});
+  EXPECT_EQ(manager_.snapshot()[0].state, OperatorState::kMaint);
+  manager_.set_state("a", std::nullopt);
   EXPECT_EQ(manager_.snapshot()[0].state, OperatorState::kReady);
+}
+
+TEST_F(ClusterManagerTest, AnOperatorsWordOnAnEndpointStandsAboveEveryConfig) {
+  manager_.apply({static_config("a", {1, 2})});
+  const Endpoint* const first = endpoint("a", "10.0.0.1:1");
+  EXPECT_TRUE(manager_.set_endpoint("a", "10.0.0.1:1", {OperatorState::kDrain, {}}));
+  EXPECT_FALSE(manager_.set_endpoint("b", "10.0.0.1:1", {OperatorState::kDrain, {}}));
+  EXPECT_EQ(manager_.find("a")->published().endpoints->eligible(), 1U);
+  manager_.apply({static_config("a", {1, 2, 3})});
+  EXPECT_EQ(manager_.find("a")->published().endpoints->eligible(), 2U);
+  manager_.set_endpoint("a", "10.0.0.1:1", {});
+  EXPECT_EQ(manager_.find("a")->published().endpoints->eligible(), 3U);
+  EXPECT_EQ(endpoint("a", "10.0.0.1:1"), first);
+}
+
+TEST_F(ClusterManagerTest, WhereOperatorsTookAllOutNobodyIsCalledUnhealthy) {
+  manager_.apply({static_config("a", {1})});
+  manager_.set_endpoint("a", "10.0.0.1:1", {OperatorState::kMaint, {}});
+  EXPECT_EQ(manager_.find("a")->published().endpoints->empty_reason(), ErrorCode::kNoEndpoint);
+}
+
+TEST_F(ClusterManagerTest, AWeightByHandIsANumberOrAPartOfTheConfiguredOne) {
+  ClusterConfig config = static_config("a", {1});
+  config.endpoints[0].weight = 30;
+  manager_.apply({config});
+  const auto weight = [this] { return manager_.snapshot()[0].endpoints[0].weight; };
+  manager_.set_endpoint("a", "10.0.0.1:1", {{}, WeightOverride{5, false}});
+  EXPECT_EQ(weight(), 5U);
+  manager_.set_endpoint("a", "10.0.0.1:1", {{}, WeightOverride{50, true}});
+  EXPECT_EQ(weight(), 15U);
+  manager_.set_endpoint("a", "10.0.0.1:1", {{}, WeightOverride{1, true}});
+  EXPECT_EQ(weight(), 1U) << "a part of something is not nothing";
+  config.endpoints[0].weight = 60;
+  manager_.apply({config});
+  manager_.set_endpoint("a", "10.0.0.1:1", {{}, WeightOverride{50, true}});
+  EXPECT_EQ(weight(), 30U);
 }
 
 TEST_F(ClusterManagerTest, TheSnapshotShowsEndpointsAndCounts) {
