@@ -67,6 +67,7 @@ enum class ErrorCode : uint8_t {
   kCellUnavailable,
   kGuestCapacity,
   kCellLoop,
+  kFaultInjected,
   kInternal,
   // The origin (upstream's fault).
   kDnsFailure,

@@ -93,6 +93,8 @@ constexpr std::array<ErrorInfo, static_cast<size_t>(ErrorCode::kCount)> kTable{{
     {"guest_capacity_exceeded", 503, "connection_limit_reached",
      "This cell serves no more of other cells' requests; try later.", kOwn},
     {"cell_loop", 508, "proxy_loop_detected", "Weirs send it to each other in a circle.", kOwn},
+    {"fault_injected", 503, "proxy_internal_response",
+     "A drill: an operator has this request fail; see weir overrides.", kOwn},
     {"internal", 500, "proxy_internal_error", "A fault of weir: please report it.", kOwn},
     {"dns_failure", 503, "dns_error", "The origin's name does not resolve.", kUp},
     {"connect_refused", 502, "connection_refused", "The origin refuses connections.", kUp},

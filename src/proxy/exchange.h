@@ -192,6 +192,8 @@ class Exchange final : public base::ListLink<> {
   void set_nested_attempt(uint32_t attempt) { nested_attempt_ = attempt; }
   /// Of the last answer; 0: there was none.
   uint16_t upstream_status() const { return upstream_status_; }
+  /// The status of weir's own answer to `error`.
+  uint16_t status_of(const Error& error) const;
   /// In digits, in the arena.
   std::string_view number_text(uint32_t number);
   bool finished() const { return step_ == Step::kFinished; }
@@ -284,6 +286,10 @@ class Exchange final : public base::ListLink<> {
   policy::TrafficOutcome traffic_outcome() const;
 
   Result<void> pass_breakers(uint32_t target, BreakerCall& there);
+  Next meet_fault(const base::FaultPoint& at);
+  Next end_fault();
+  void on_fault_over();
+
   std::optional<Next> fall_back();
   std::string_view breaker_function() const;
   std::string_view retry_after();
@@ -462,6 +468,7 @@ class Exchange final : public base::ListLink<> {
   uint32_t route_index_ = 0;
   uint16_t status_ = 0;
   uint16_t upstream_status_ = 0;
+  uint16_t injected_status_ = 0;  ///< What an operator has it answered, for a drill.
   Step step_ = Step::kReceiveHead;
   bool trusted_peer_ = false;
   bool failed_ = false;  ///< error_ says why.
@@ -473,6 +480,8 @@ class Exchange final : public base::ListLink<> {
   bool downstream_gone_ = false;
   bool continue_sent_ = false;
   bool trace_begun_ = false;
+  bool fault_met_ = false;    ///< That of its route: once is enough.
+  bool fault_waits_ = false;  ///< It is delayed, by backoff_timer_.
   char ip_text_[46];
 };
 

@@ -197,7 +197,9 @@ void Exchange::repeat(upstream::RetryPermit permit, Duration delay) {
 }
 
 void Exchange::on_backoff_over() {
-  if (keeps_answer()) {
+  if (fault_waits_) {
+    on_fault_over();
+  } else if (keeps_answer()) {
     stop_keeping();
   } else {
     advance();

@@ -39,7 +39,8 @@ void Exchange::reply(const Error& error) {
     return advance();
   }
   if (speaks_grpc()) return reply_grpc(error, ends_connection(error.code));
-  ResponseHead head = local_head(info.status, 6, *this);
+  const uint16_t status = status_of(error);
+  ResponseHead head = local_head(status, 6, *this);
   head.headers.push({"proxy-status", proxy_status(error, *this), HeaderId::kProxyStatus});
   if (info.status == 405) {
     head.headers.push(
@@ -47,12 +48,17 @@ void Exchange::reply(const Error& error) {
   }
   if (refused_by_limit()) {
     tell_limit(head.headers);
-  } else if (info.status == 503 || info.status == 429) {
+  } else if (status == 503 || status == 429) {
     head.headers.push({"retry-after", retry_after(), HeaderId::kRetryAfter});
   }
   const ErrorBody body = error_body(error, *this);
   head.headers.push({"content-type", body.content_type, HeaderId::kContentType});
   send_local(head, body.text, ends_connection(error.code));
+}
+
+uint16_t Exchange::status_of(const Error& error) const {
+  const bool injected = error.code == ErrorCode::kFaultInjected && injected_status_ != 0;
+  return injected ? injected_status_ : error_info(error.code).status;
 }
 
 void Exchange::answer_direct(const DirectTarget& target) {

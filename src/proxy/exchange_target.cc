@@ -10,6 +10,10 @@
 namespace weir::proxy {
 
 Exchange::Next Exchange::choose_cluster() {
+  if (route_->fault().armed() && !fault_met_) {
+    fault_met_ = true;
+    if (const Next next = meet_fault(route_->fault()); next != Next::kContinue) return next;
+  }
   if (const auto* direct = std::get_if<DirectTarget>(&route_->target())) {
     answer_direct(*direct);
     return Next::kDone;
@@ -29,7 +33,8 @@ Exchange::Next Exchange::choose_cluster() {
   replayable_ = (retry.num_retries > 0 || hops_ != nullptr) &&
                 request_.body.length <= retry.replay_buffer_bytes &&
                 (upstream::is_idempotent(request_.method) || may_refuse_unprocessed());
-  return Next::kContinue;
+  const base::FaultPoint& fault = cluster().shared().fault();
+  return fault.armed() ? meet_fault(fault) : Next::kContinue;
 }
 
 uint32_t Exchange::choose_target() {

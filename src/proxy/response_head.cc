@@ -115,10 +115,11 @@ ErrorBody error_body(const Error& error, Exchange& exchange) {
     return {"text/plain; charset=utf-8",
             arena.concat({info.reason, detail.empty() ? "" : ": ", detail, ". ", info.hint, "\n"})};
   }
+  const uint16_t code = exchange.status_of(error);
   char status[8];
-  const auto end = std::to_chars(status, status + sizeof status, info.status).ptr;
+  const auto end = std::to_chars(status, status + sizeof status, code).ptr;
   return {"application/problem+json", arena.concat({"{\"type\":\"about:blank\",\"title\":\"",
-                                                    http::reason_phrase(info.status),
+                                                    http::reason_phrase(code),
                                                     "\",\"status\":",
                                                     {status, static_cast<size_t>(end - status)},
                                                     ",\"reason\":\"",

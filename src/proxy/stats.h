@@ -73,6 +73,7 @@ struct WorkerStats {
   std::array<base::Counter, static_cast<size_t>(policy::TagFault::kCount)> cell_tags_rejected;
   std::array<base::Counter, static_cast<size_t>(policy::TraceOutcome::kCount)> cell_reattach;
   base::Counter cell_hops;
+  base::Counter faults_injected;  ///< By operators, for drills.
   base::Counter cell_guests_refused;
   base::Counter spliced_bytes;
   base::Counter log_dropped;           ///< Access log lines that found the ring full.

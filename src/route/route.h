@@ -2,8 +2,8 @@
 // One route of the config, compiled: everything that an exchange needs from its routing to its end,
 // because after a reload a long exchange keeps its Route alone and not the table it came from.
 // Not the order among routes, nor hosts and paths as a look-up structure: that is Table.
-// Immutable; any thread may read. Shared as std::shared_ptr<const Route>; all views that it hands
-// out live as long as it does.
+// Immutable but for its fault point; any thread may read. Shared as std::shared_ptr<const Route>;
+// all views that it hands out live as long as it does.
 #pragma once
 
 #include <weir/config.h>
@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/arena.h"
+#include "base/fault_point.h"
 #include "config/diagnostics.h"
 #include "route/condition.h"
 #include "route/header_ops.h"
@@ -69,6 +70,8 @@ class Route {
     }
     return true;
   }
+  /// For drills: what an operator has set, which is no part of the config.
+  base::FaultPoint& fault() const { return fault_; }
   /// How specific it is beyond host and path: header and query conditions, plus one for methods.
   std::uint32_t specificity() const {
     return static_cast<std::uint32_t>(conditions_.size()) + (methods_.any() ? 0U : 1U);
@@ -88,6 +91,7 @@ class Route {
   CompiledHeaderOps response_ops_;
   std::optional<Pattern> path_pattern_;
   std::optional<Pattern> rewrite_pattern_;
+  mutable base::FaultPoint fault_;
 };
 
 }  // namespace weir::route

@@ -43,6 +43,7 @@ REASONS = {
     "cell_unavailable": (503, "destination_unavailable"),
     "guest_capacity_exceeded": (503, "connection_limit_reached"),
     "cell_loop": (508, "proxy_loop_detected"),
+    "fault_injected": (503, "proxy_internal_response"),
     "dns_failure": (503, "dns_error"),
     "connect_refused": (502, "connection_refused"),
     "connect_timeout": (504, "connection_timeout"),
