@@ -43,6 +43,7 @@ struct AdminConfig {
   // Tenants and functions with series of their own in the metrics; 0: they are not counted.
   std::uint32_t top_tenants = 50;
   std::uint32_t top_functions = 50;
+  bool fault_injection = false;  // operators may delay and abort requests, for drills
   SourceLocation location;
 };
 
@@ -149,11 +150,15 @@ struct HashOn {
   bool operator==(const HashOn&) const = default;
 };
 
+// drain: nothing new, what is in flight goes on; maint: not asked by checks either.
+enum class OperatorState : std::uint8_t { kReady, kDrain, kMaint };
+
 struct EndpointConfig {
   Address address;  // required; never port 0
   std::uint32_t weight =
       100;           // share of the cluster's requests relative to its peers; 0 takes none
   std::string zone;  // free text for logs and later for zone-aware choice
+  OperatorState state = OperatorState::kReady;
   SourceLocation location;
 };
 
@@ -182,8 +187,6 @@ struct ResourceLimits {
   AutoCount max_requests;            // requests in flight to the cluster, process-wide
   std::uint32_t max_pending = 1024;  // requests that may wait for a connection, process-wide
 };
-
-enum class OperatorState : std::uint8_t { kReady, kDrain, kMaint };
 
 // kAuto: what TLS agrees on (ALPN); needs tls.
 enum class UpstreamProtocol : std::uint8_t { kHttp1, kHttp2, kAuto };

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "admin/metrics_rooms.h"
+#include "admin/override_json.h"
 
 namespace weir::admin {
 namespace {
@@ -63,11 +64,17 @@ std::vector<BreakerTotals> breaker_totals(const proxy::Snapshot& snapshot, TimeP
   return out;
 }
 
-std::string breakers_json(const std::vector<BreakerTotals>& totals) {
+std::string breakers_json(const std::vector<BreakerTotals>& totals,
+                          const std::vector<OverrideRow>& set) {
   Json clusters = Json::array();
   for (const BreakerTotals& of : totals) {
     Json rows = Json::array();
-    for (const auto& row : of.rows) rows.push_back(row_of(of.level(), row));
+    for (const auto& row : of.rows) {
+      Json json = row_of(of.level(), row);
+      const std::string name = row.function.empty() ? of.name() : of.cluster + "/" + row.function;
+      if (of.cell.empty()) add_override(json, set, OverrideKind::kBreaker, name);
+      rows.push_back(std::move(json));
+    }
     clusters.push_back({{of.level(), of.name()}, {"breakers", std::move(rows)}});
   }
   return Json{{"breakers", std::move(clusters)}}.dump(2, ' ', false,

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "admin/overrides.h"
 #include "policy/cluster_breakers.h"
 #include "proxy/snapshot.h"
 
@@ -27,6 +28,7 @@ struct BreakerTotals {
 std::vector<BreakerTotals> breaker_totals(const proxy::Snapshot& snapshot, TimePoint now);
 std::string_view breaker_word(policy::BreakerState state);
 /// The page /breakers.
-std::string breakers_json(const std::vector<BreakerTotals>& totals);
+std::string breakers_json(const std::vector<BreakerTotals>& totals,
+                          const std::vector<OverrideRow>& set);
 
 }  // namespace weir::admin

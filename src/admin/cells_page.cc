@@ -3,9 +3,11 @@
 
 #include <nlohmann/json.hpp>
 
+#include "admin/override_json.h"
+
 namespace weir::admin {
 
-std::string cells_json(const proxy::Cells& cells) {
+std::string cells_json(const proxy::Cells& cells, const std::vector<OverrideRow>& set) {
   using Json = nlohmann::ordered_json;
   Json members = Json::array();
   for (uint32_t i = 0; i < cells.size(); ++i) {
@@ -27,6 +29,7 @@ std::string cells_json(const proxy::Cells& cells) {
       member["guests"] = cells.record(i).guests.load(std::memory_order_relaxed);
       if (cells.guest_limit() != UINT32_MAX) member["guests_max"] = cells.guest_limit();
     }
+    add_override(member, set, OverrideKind::kCell, cell.name);
     members.push_back(std::move(member));
   }
   const Json page = {{"self", cells.config().self}, {"cells", std::move(members)}};

@@ -3,12 +3,14 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
+#include "admin/overrides.h"
 #include "proxy/cells.h"
 
 namespace weir::admin {
 
 /// Requires: joined.
-std::string cells_json(const proxy::Cells& cells);
+std::string cells_json(const proxy::Cells& cells, const std::vector<OverrideRow>& set = {});
 
 }  // namespace weir::admin

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "admin/connection.h"
 
+#include <sys/socket.h>
+
 #include <array>
 #include <utility>
 
@@ -21,6 +23,14 @@ constexpr size_t kMostBody = 64 * 1024;
 constexpr Duration kPatience{std::chrono::seconds(30)};
 constexpr size_t kMostBuffered = 16 * 1024;
 
+// For the log: whose verb it is.
+std::string peer_of(int fd) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return {};
+  return "uid " + std::to_string(peer.uid);
+}
+
 }  // namespace
 
 Connection::Connection(Server& server, uint64_t id, Door door)
@@ -30,6 +40,7 @@ Connection::Connection(Server& server, uint64_t id, Door door)
       timer_(net::timer_callback<&Connection::on_timeout>(this)) {}
 
 bool Connection::open(int fd) {
+  if (door_ == Door::kUnixSocket) who_ = peer_of(fd);
   if (!socket_.adopt(server_.loop().sockets(), fd, *this)) return false;
   server_.loop().arm(timer_, kPatience);
   return true;
@@ -108,7 +119,7 @@ bool Connection::take_head() {
   }
   keep_alive_ = head.keep_alive;
   head_only_ = head.method == Method::kHead;
-  request_ = {head.method, std::string(head.path), std::string(head.query), door_};
+  request_ = {head.method, std::string(head.path), std::string(head.query), door_, who_};
   if (head.body.kind == BodyFraming::Kind::kNone) {
     submit();
     return true;

@@ -55,6 +55,7 @@ class Connection final : public net::SocketHandler, public net::Retirable {
   Server& server_;
   const uint64_t id_;
   const Door door_;
+  std::string who_;
   State state_ = State::kHead;
   bool keep_alive_ = true;
   bool head_only_ = false;

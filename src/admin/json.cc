@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "admin/override_json.h"
+
 namespace weir::admin {
 namespace {
 
@@ -193,12 +195,13 @@ Json dns(const upstream::DnsSnapshot& dns) {
           {"next_refresh_ms", dns.next_refresh.count()}};
 }
 
-Json state(const upstream::ClusterSnapshot& c) {
+Json state(const upstream::ClusterSnapshot& c, const std::vector<OverrideRow>& set) {
   Json endpoints = Json::array();
   for (const upstream::EndpointSnapshot& e : c.endpoints) {
     endpoints.push_back({{"address", e.address},
                          {"host", e.host},
                          {"zone", e.zone},
+                         {"state", word(e.state)},
                          {"weight", e.weight},
                          {"active_requests", e.active_requests},
                          {"connections", e.connections},
@@ -208,6 +211,8 @@ Json state(const upstream::ClusterSnapshot& c) {
                          {"since_ms", e.since.count()},
                          {"ejected_for_ms", e.ejected_for.count()},
                          {"ejections", e.ejections}});
+    add_override(endpoints.back(), set, OverrideKind::kEndpoint, c.name + "/" + e.address);
+    add_override(endpoints.back(), set, OverrideKind::kWeight, c.name + "/" + e.address);
   }
   Json json{{"name", c.name},
             {"state", word(c.state)},
@@ -226,6 +231,7 @@ Json state(const upstream::ClusterSnapshot& c) {
             {"outlier_detection", c.ejects},
             {"endpoints", std::move(endpoints)}};
   if (c.dns) json["dns"] = dns(*c.dns);
+  add_override(json, set, OverrideKind::kCluster, c.name);
   return json;
 }
 
@@ -256,14 +262,16 @@ std::string stats_json(const Totals& totals) {
   for (const ListenerTotals& l : totals.listeners) json["listeners"].push_back(listener(l));
   json["clusters"] = Json::array();
   for (const ClusterTotals& c : totals.clusters) json["clusters"].push_back(cluster(c));
+  json["overrides"] = override_array(totals.overrides);
   if (!totals.tenants.empty()) json["tenants"] = traffic(totals.tenants);
   if (!totals.functions.empty()) json["functions"] = traffic(totals.functions);
   return text_of(json);
 }
 
-std::string clusters_json(const std::vector<upstream::ClusterSnapshot>& clusters) {
+std::string clusters_json(const std::vector<upstream::ClusterSnapshot>& clusters,
+                          const std::vector<OverrideRow>& set) {
   Json json = Json::array();
-  for (const upstream::ClusterSnapshot& cluster : clusters) json.push_back(state(cluster));
+  for (const upstream::ClusterSnapshot& cluster : clusters) json.push_back(state(cluster, set));
   return text_of({{"clusters", std::move(json)}});
 }
 

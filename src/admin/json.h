@@ -13,7 +13,8 @@ namespace weir::admin {
 
 std::string stats_json(const Totals& totals);
 std::string failover_json(const std::vector<upstream::FailoverGroupSnapshot>& groups);
-std::string clusters_json(const std::vector<upstream::ClusterSnapshot>& clusters);
+std::string clusters_json(const std::vector<upstream::ClusterSnapshot>& clusters,
+                          const std::vector<OverrideRow>& set = {});
 std::string reload_json(const ReloadOutcome& outcome);
 
 }  // namespace weir::admin

@@ -42,6 +42,7 @@ constexpr auto kRooms = std::to_array<Room>({
     add_failover,
     add_region,
     add_breakers,
+    add_overrides,
 });
 
 std::vector<ClientMetric> samples_of(const MetricInfo& info, const Part& part) {

@@ -51,6 +51,9 @@ bool add_policies(Metric metric, const Totals& t, Samples& out) {
     case Metric::kLimitDecisions:
       add_limits(t, out);
       return true;
+    case Metric::kFaultsInjected:
+      out.add(t.faults_injected);
+      return true;
     default:
       return false;
   }

@@ -30,6 +30,8 @@ bool add_region(Metric metric, const Totals& totals, Samples& out);
 bool add_endpoints(Metric metric, const Totals& totals, Samples& out);
 
 bool add_breakers(Metric metric, const Totals& totals, Samples& out);
+/// What operators have set by hand.
+bool add_overrides(Metric metric, const Totals& totals, Samples& out);
 
 /// One cluster at a time, because there may be thousands.
 void add_cluster(Metric metric, const ClusterTotals& cluster, Samples& out);

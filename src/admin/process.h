@@ -7,12 +7,15 @@
 #include <weir/clock.h>
 
 #include <cstdint>
+#include <expected>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "admin/overrides.h"
 #include "admin/totals.h"
 #include "config/diagnostics.h"
 #include "proxy/snapshot.h"
@@ -38,11 +41,17 @@ struct ReloadOutcome {
   std::string message;  ///< Why a valid config was not applied (a port is taken), or what is left.
 };
 
+struct DiffOutcome {
+  bool readable = false;  ///< The file has no errors.
+  std::string text;
+};
+
 class Process {
  public:
   using Task = std::move_only_function<void()>;
   using ReloadDone = std::move_only_function<void(ReloadOutcome)>;
   using Page = std::move_only_function<std::string()>;
+  using DiffDone = std::move_only_function<void(DiffOutcome)>;
   using PageDone = std::move_only_function<void(std::string)>;
 
   virtual const Clock& clock() const = 0;
@@ -61,6 +70,15 @@ class Process {
   virtual std::optional<upstream::RegionReading> region() const = 0;
   /// The admin socket, for hints; empty if it is off.
   virtual std::string admin_address() const = 0;
+
+  /// What operators have set by hand, oldest first.
+  virtual std::vector<OverrideRow> overrides() const = 0;
+  virtual SetAnswer set(const SetRequest& request) = 0;
+  /// Requests in flight at an endpoint, cluster or cell; or why there is no number.
+  virtual std::expected<uint64_t, SetAnswer> in_flight(std::string_view kind,
+                                                       std::string_view name) const = 0;
+  /// What runs against what the config file says now.
+  virtual void diff(bool json, DiffDone done) = 0;
 
   virtual void reload(ReloadDone done) = 0;
   /// Fails readiness and leaves the answers of DNS, finishes what is in flight, then the process

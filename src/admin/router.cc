@@ -76,6 +76,14 @@ std::span<const Router::Page> Router::pages() {
        &Router::config},
       {"/routes", Method::kGet, false, "routes in the order in which they are tried",
        &Router::routes},
+      {"/overrides", Method::kGet, false, "what is set by hand, JSON, ?format=yaml to make it last",
+       &Router::overrides},
+      {"/in_flight", Method::kGet, false, "requests at ?kind=cluster&name=NAME, JSON",
+       &Router::in_flight},
+      {"/diff", Method::kGet, false, "what runs against the config file; text, ?format=json",
+       &Router::diff},
+      {"/set", Method::kPost, false, "?kind=cluster&name=NAME&value=drain, and for=5m or keep=1",
+       &Router::set},
       {"/reload", Method::kPost, false, "read the config file again; 200, or 422 and why not",
        &Router::reload},
       {"/drain", Method::kPost, false, "finish what is in flight, then end the process",
@@ -164,7 +172,9 @@ Router::Answer Router::breakers(const Request&, Later& later) {
   const auto snapshot = process_.snapshot();
   if (!snapshot) return text(503, "no config is in force yet\n");
   auto totals = breaker_totals(*snapshot, process_.clock().now());
-  return write_page([shown = std::move(totals)] { return breakers_json(shown); }, kJson, later);
+  return write_page(
+      [shown = std::move(totals), set = process_.overrides()] { return breakers_json(shown, set); },
+      kJson, later);
 }
 
 Router::Answer Router::config(const Request& request, Later& later) {
@@ -177,8 +187,9 @@ Router::Answer Router::config(const Request& request, Later& later) {
 }
 
 Router::Answer Router::clusters(const Request&, Later& later) {
-  return write_page([clusters = process_.clusters()] { return clusters_json(clusters); }, kJson,
-                    later);
+  return write_page([clusters = process_.clusters(),
+                     set = process_.overrides()] { return clusters_json(clusters, set); },
+                    kJson, later);
 }
 
 Router::Answer Router::failover_groups(const Request&, Later& later) {
@@ -189,7 +200,9 @@ Router::Answer Router::failover_groups(const Request&, Later& later) {
 Router::Answer Router::cells(const Request&, Later& later) {
   const auto snapshot = process_.snapshot();
   if (!snapshot || !snapshot->cells) return text(404, "the config has no cells\n");
-  return write_page([shown = snapshot->cells] { return cells_json(*shown); }, kJson, later);
+  return write_page(
+      [shown = snapshot->cells, set = process_.overrides()] { return cells_json(*shown, set); },
+      kJson, later);
 }
 
 Router::Answer Router::stats(const Request&, Later& later) {

@@ -26,6 +26,7 @@ struct Request {
   std::string path;
   std::string query;
   Door door = Door::kTcp;
+  std::string who{};  ///< "uid 0": who asks, as far as the socket tells.
 };
 
 struct Response {
@@ -70,6 +71,10 @@ class Router {
   Answer routes(const Request&, Later& later);
   Answer reload(const Request&, Later& later);
   Answer drain(const Request&, Later&);
+  Answer set(const Request& request, Later&);
+  Answer overrides(const Request& request, Later&);
+  Answer in_flight(const Request& request, Later&);
+  Answer diff(const Request& request, Later& later);
   Answer write_page(Process::Page page, const char* content_type, Later& later);
   Response refuse_over_tcp(const Request& request) const;
 

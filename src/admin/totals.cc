@@ -85,6 +85,7 @@ void add_worker(Totals& out, const WorkerReading& worker, int64_t now_ns) {
   out.idle_shed_downstream += stats.idle_shed_downstream.value();
   out.idle_shed_upstream += stats.idle_shed_upstream.value();
   add_all(out.memory.refusals, stats.memory_refusals);
+  out.faults_injected += stats.faults_injected.value();
   out.tenants_missing += stats.tenants_missing.value();
   out.functions_missing += stats.functions_missing.value();
   add_all(out.requests_by_priority, stats.requests_by_priority);
@@ -192,6 +193,7 @@ Totals collect(const Process& process) {
   out.clusters = cluster_totals(process, *snapshot);
   out.failover_groups = process.failover_groups();
   out.region = process.region();
+  out.overrides = process.overrides();
   out.identifies = snapshot->policies != nullptr;
   if (out.identifies) {
     const proxy::Policies& policies = *snapshot->policies;

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "admin/breakers.h"
+#include "admin/overrides.h"
 #include "base/counters.h"
 #include "base/memory_budget.h"
 #include "http/grpc.h"
@@ -190,11 +191,13 @@ struct Totals {
   std::vector<policy::TrafficTable::Line> tenants;    ///< The busiest, and `other`.
   std::vector<policy::TrafficTable::Line> functions;  ///< The same.
   std::optional<CellTotals> cells;
+  std::vector<OverrideRow> overrides;
   std::array<uint64_t, static_cast<size_t>(ErrorCode::kCount)> failures{};
   uint64_t spliced_bytes = 0;
   uint64_t idle_shed_downstream = 0;
   uint64_t idle_shed_upstream = 0;
   bool identifies = false;  ///< The config has identity or limits.
+  uint64_t faults_injected = 0;
   uint64_t tenants_missing = 0;
   uint64_t functions_missing = 0;
   std::array<uint64_t, kLastPriority + 1> requests_by_priority{};

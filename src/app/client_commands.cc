@@ -11,10 +11,9 @@
 #include <string_view>
 #include <vector>
 
-#include "app/admin_client.h"
+#include "app/ask_weir.h"
 #include "app/commands.h"
 #include "app/exit_code.h"
-#include "config/load.h"
 
 namespace weir::app {
 namespace {
@@ -169,6 +168,14 @@ std::string endpoints_out(const Json& stats) {
   return table.empty() ? "" : "\n" + table.text();
 }
 
+std::string overrides(const Json& stats) {
+  std::string out;
+  for (const Json& each : stats.at("overrides")) {
+    out += "\nSET BY HAND  " + each.at("line").get<std::string>();
+  }
+  return out.empty() ? out : out + "\n";
+}
+
 std::string workers(const Json& stats) {
   Table table({"WORKER", "EXCHANGES", "DOWNSTREAM", "UPSTREAM", "BYTES", "LAST TURN"});
   for (const Json& w : stats.at("workers")) {
@@ -187,46 +194,9 @@ std::string failures(const Json& stats) {
   return table.empty() ? "" : "\n" + table.text();
 }
 
-int complain(const std::string& error) {
-  std::fprintf(stderr, "weir: %s\n", error.c_str());
-  return kExitUnreachable;
-}
-
-// The admin socket that the config names, though the rest of it may be wrong: `weir reload -c` must
-// reach weir so that weir says so. Prints and fills `code` if there is none to be found.
-std::optional<std::string> admin_of(const Options& options, int& code) {
-  if (options.config.empty()) return options.admin;
-  std::optional<AdminConfig> admin;
-  const config::Validator look = [&](const Config& config, config::Diagnostics&) {
-    admin = config.admin;
-  };
-  config::LoadOptions load;
-  load.validators = {&look, 1};
-  const config::LoadResult result = config::load_file(options.config, load);
-  if (admin && admin->address) return admin->address->text;
-  code = kExitConfig;
-  if (!result) {
-    std::fputs(config::render(result.error(), config::ReportFormat::kText).c_str(), stderr);
-  } else {
-    std::fprintf(stderr, "weir: admin.address is off in %s: there is no socket to ask on\n",
-                 options.config.c_str());
-  }
-  return std::nullopt;
-}
-
-std::optional<AdminAnswer> ask(const Options& options, const char* method, const char* target,
-                               int& code) {
-  const auto admin = admin_of(options, code);
-  if (!admin) return std::nullopt;
-  auto answer = ask_admin(*admin, method, target);
-  if (answer) return std::move(*answer);
-  code = complain(answer.error());
-  return std::nullopt;
-}
-
 // The answer if it is a 200; prints and fills `code` else.
 std::optional<std::string> get_stats(const Options& options, int& code) {
-  auto answer = ask(options, "GET", "/stats", code);
+  auto answer = ask_weir(options, "GET", "/stats", code);
   if (!answer) return std::nullopt;
   if (answer->status != 200) {
     code = complain("the answer is " + std::to_string(answer->status) + ": " + answer->body);
@@ -239,7 +209,7 @@ std::optional<std::string> get_stats(const Options& options, int& code) {
 
 int run_reload(const Options& options) {
   int code = kExitOk;
-  const auto answer = ask(options, "POST", "/reload", code);
+  const auto answer = ask_weir(options, "POST", "/reload", code);
   if (!answer) return code;
   const Json json = Json::parse(answer->body, nullptr, false);
   if (!json.is_object() || !json.contains("applied")) {
@@ -267,18 +237,10 @@ int run_status(const Options& options) {
   }
   const Json stats = Json::parse(*body);
   const std::string text = head_line(stats) + region_line(stats) + listeners(stats, nullptr) +
-                           clusters(stats, nullptr) + endpoints_out(stats) + workers(stats) +
-                           failures(stats);
+                           clusters(stats, nullptr) + endpoints_out(stats) + overrides(stats) +
+                           workers(stats) + failures(stats);
   std::fputs(text.c_str(), stdout);
   return kExitOk;
-}
-
-int run_drain(const Options& options) {
-  int code = kExitOk;
-  const auto answer = ask(options, "POST", "/drain", code);
-  if (!answer) return code;
-  std::fputs(answer->body.c_str(), stdout);
-  return answer->status < 300 ? kExitOk : kExitUnreachable;
 }
 
 int run_top(const Options& options) {
@@ -297,7 +259,8 @@ int run_top(const Options& options) {
     // Home and clear: what is left of a longer page must not stay.
     const std::string text = "\x1b[H\x1b[2J" + head_line(stats) + region_line(stats) +
                              listeners(stats, &rates) + clusters(stats, &rates) +
-                             endpoints_out(stats) + workers(stats) + failures(stats);
+                             endpoints_out(stats) + overrides(stats) + workers(stats) +
+                             failures(stats);
     std::fputs(text.c_str(), stdout);
     std::fflush(stdout);
   }

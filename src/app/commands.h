@@ -17,7 +17,12 @@ int run_explain(const Options& options);
 // client_commands.cc: they talk to a running weir.
 int run_reload(const Options& options);
 int run_status(const Options& options);
-int run_drain(const Options& options);
 int run_top(const Options& options);
+
+// verb_commands.cc: they too.
+int run_set(const Options& options);
+int run_overrides(const Options& options);
+int run_drain(const Options& options);
+int run_diff_running(const Options& options);
 
 }  // namespace weir::app

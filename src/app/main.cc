@@ -21,9 +21,13 @@ int run(const weir::app::Options& options) {
     case Command::kCheck:
       return weir::app::run_check(options);
     case Command::kDiff:
-      return weir::app::run_diff(options);
+      return options.running ? weir::app::run_diff_running(options) : weir::app::run_diff(options);
     case Command::kExplain:
       return weir::app::run_explain(options);
+    case Command::kSet:
+      return weir::app::run_set(options);
+    case Command::kOverrides:
+      return weir::app::run_overrides(options);
     case Command::kReload:
       return weir::app::run_reload(options);
     case Command::kStatus:

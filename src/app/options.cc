@@ -12,9 +12,12 @@ namespace weir::app {
 namespace {
 
 constexpr const char* kFooter =
-    "Exit codes: 0 done; 1 a config has errors, or a reload was refused; 2 the command line is\n"
-    "wrong; 3 no weir answers on the admin socket; 4 a port, socket or file cannot be had; 5 no\n"
-    "route takes the request (explain); 70 something was still alive at the end (a bug).\n"
+    "Exit codes: 0 done; 1 a config has errors, or a reload or verb was refused; 2 the command "
+    "line\n"
+    "is wrong; 3 no weir answers on the admin socket; 4 a port, socket or file cannot be had; 5 "
+    "no\n"
+    "route takes the request (explain); 6 requests are still in flight (drain); 70 something was "
+    "still alive at the end (a bug).\n"
     "diff, like diff(1): 0 no change, 1 changes, 2 a file cannot be read or has errors.";
 
 class Parser {
@@ -68,9 +71,18 @@ class Parser {
     add_format(check);
 
     CLI::App* diff = add("diff", Command::kDiff, "What changes between two configurations");
-    diff->add_option("old", options_.old_config, "The configuration in force")->required();
-    diff->add_option("new", options_.new_config, "The one to come")->required();
+    diff->add_option("old", options_.old_config, "The configuration in force");
+    diff->add_option("new", options_.new_config, "The one to come");
+    diff->add_flag("--running", options_.running,
+                   "Instead: what the running weir has, set by hand or loaded, against its file");
+    add_socket(diff);
     add_format(diff);
+    diff->callback([this] {
+      options_.command = Command::kDiff;
+      if (options_.running != options_.new_config.empty()) {
+        throw CLI::RequiredError("old and new, or --running;");
+      }
+    });
 
     CLI::App* explain =
         add("explain", Command::kExplain, "Which route takes a request, and why; nothing is sent");
@@ -91,18 +103,29 @@ class Parser {
     });
   }
 
+  void add_socket(CLI::App* sub) {
+    sub->add_option("--admin", options_.admin, "The admin socket of the running weir")
+        ->envname("WEIR_ADMIN")
+        ->capture_default_str();
+    sub->add_option("-c,--config", options_.config, "Its configuration, to read the socket from");
+  }
+
   void add_client_commands() {
     const auto client = [this](const char* name, Command command, const char* about) {
       CLI::App* sub = add(name, command, about);
-      sub->add_option("--admin", options_.admin, "The admin socket of the running weir")
-          ->envname("WEIR_ADMIN")
-          ->capture_default_str();
-      sub->add_option("-c,--config", options_.config, "Its configuration, to read the socket from");
+      add_socket(sub);
       return sub;
     };
     client("reload", Command::kReload, "Have the running weir read its configuration again");
     add_format(client("status", Command::kStatus, "What the running weir does, as tables"));
-    client("drain", Command::kDrain, "Have the running weir finish what is in flight, and end");
+    add_set(client("set", Command::kSet, "Set by hand how the running weir serves"));
+    CLI::App* overrides =
+        client("overrides", Command::kOverrides, "What is set by hand, since when, until when");
+    overrides->add_flag("--yaml", options_.yaml, "As lines that make it last, for the config");
+    add_format(overrides);
+    add_drain(client("drain", Command::kDrain,
+                     "Have what is in flight finish: at the running weir, which then ends, or at "
+                     "an endpoint, cluster or cell"));
     CLI::App* top = client("top", Command::kTop, "The same once a second, with rates");
     top->add_option("--interval", options_.interval_ms, "Milliseconds between two looks")
         ->check(CLI::Range(100, 60'000))
@@ -110,10 +133,52 @@ class Parser {
     top->add_option("--rounds", options_.rounds, "End after this many; 0: until interrupted");
   }
 
+  void add_lifetime(CLI::App* sub) {
+    CLI::Option* how_long =
+        sub->add_option("--for", options_.how_long, "For so long, over reloads: 30s, 5m");
+    sub->add_flag("--keep", options_.keep, "Until it is taken back, over reloads")
+        ->excludes(how_long);
+  }
+
+  void add_set(CLI::App* set) {
+    set->add_option("kind", options_.kind, "endpoint, weight, cluster, cell, breaker or fault")
+        ->required();
+    set->add_option("name", options_.name,
+                    "CLUSTER/ADDRESS, CLUSTER, CELL, CLUSTER/FUNCTION, route:NAME")
+        ->required();
+    set->add_option("value", options_.values, "What it shall be; none takes it back")->required();
+    add_lifetime(set);
+    set->footer(
+        "endpoint CLUSTER/ADDRESS ready|drain|maint      cluster NAME ready|drain|maint\n"
+        "weight CLUSTER/ADDRESS 50 or 50%   cell NAME active|draining|drained|fenced|isolated\n"
+        "breaker CLUSTER or CLUSTER/FUNCTION open|closed|auto --for 5m\n"
+        "fault route:NAME or cluster:NAME delay=2s abort=503 percent=10 --for 60s\n"
+        "Without --for or --keep it holds until the next reload.");
+  }
+
+  void add_drain(CLI::App* drain) {
+    drain->add_option("kind", options_.kind, "endpoint, cluster or cell; left out, weir itself")
+        ->check(CLI::IsMember({"endpoint", "cluster", "cell"}));
+    drain->add_option("name", options_.name, "CLUSTER/ADDRESS, CLUSTER or CELL");
+    CLI::Option* wait =
+        drain->add_flag("--wait", options_.wait, "Until nothing is in flight there");
+    drain->add_option("--timeout", options_.timeout, "Give up waiting after this")
+        ->needs(wait)
+        ->capture_default_str();
+    add_lifetime(drain);
+    drain->callback([this] {
+      options_.command = Command::kDrain;
+      if (options_.kind.empty() != options_.name.empty()) throw CLI::RequiredError("name;");
+      if (options_.wait && options_.kind.empty())
+        throw CLI::RequiredError("--wait: kind and name;");
+    });
+  }
+
   void add_origin() {
     CLI::App* origin =
         add("origin", Command::kOrigin, "A demo origin: answers with the request it saw");
-    origin->add_option("--name", options_.name, "What it calls itself")->capture_default_str();
+    origin->add_option("--name", options_.origin_name, "What it calls itself")
+        ->capture_default_str();
     origin->add_option("--listen", options_.listen, "127.0.0.1:9001 or unix:/path; port 0: any")
         ->required();
     origin->footer(

@@ -15,6 +15,8 @@ enum class Command : uint8_t {
   kCheck,
   kDiff,
   kExplain,
+  kSet,
+  kOverrides,
   kReload,
   kStatus,
   kDrain,
@@ -29,7 +31,9 @@ struct Options {
   std::string config;      ///< run, check, explain; and reload, status, drain, top instead of admin
   std::string old_config;  ///< diff
   std::string new_config;  ///< diff
-  bool json = false;       ///< check, diff, status
+  bool running = false;    ///< diff: the running weir against its file
+  bool json = false;       ///< check, diff, status, overrides
+  bool yaml = false;       ///< overrides: lines for the config
   bool verbose = false;    ///< run: debug lines too
 
   std::string method;                ///< explain
@@ -39,12 +43,20 @@ struct Options {
   std::string from;                  ///< explain: the peer's address; empty: a stranger
   std::string listener;              ///< explain: empty: the first
 
-  std::string admin = "unix:/run/weir/admin.sock";  ///< reload, status, drain, top
+  std::string kind;                 ///< set; drain: empty is weir itself
+  std::string name;                 ///< set, drain
+  std::vector<std::string> values;  ///< set
+  std::string how_long;             ///< set, drain: a duration; empty: none was given
+  bool keep = false;                ///< set, drain
+  bool wait = false;                ///< drain: until nothing is in flight
+  std::string timeout = "60s";      ///< drain: for how long
+
+  std::string admin = "unix:/run/weir/admin.sock";  ///< whatever asks a running weir
   uint32_t interval_ms = 1000;                      ///< top
   uint32_t rounds = 0;                              ///< top: 0 until interrupted
 
-  std::string name = "origin";  ///< origin
-  std::string listen;           ///< origin
+  std::string origin_name = "origin";  ///< origin
+  std::string listen;                  ///< origin
 };
 
 /// Text to print instead of running a command: help (exit_code 0), or what is wrong with the line.

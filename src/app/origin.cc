@@ -53,7 +53,7 @@ int run_origin(const Options& options) {
   raise_descriptor_limit();
   const int fd = net::open_listener(net::SocketAddress(*address), false, kBacklog);
   if (fd < 0) {
-    write_stderr("weir: " + listen_error("origin " + options.name, *address, -fd) + "\n");
+    write_stderr("weir: " + listen_error("origin " + options.origin_name, *address, -fd) + "\n");
     return kExitStart;
   }
   {
@@ -62,9 +62,9 @@ int run_origin(const Options& options) {
     const Signals signals(loop, [&loop](int signal) {
       if (signal == SIGTERM || signal == SIGINT) loop.stop();
     });
-    const Origin origin(loop, options.name, fd);
-    write_stderr("listening name=" + options.name + " address=" + bound_address(fd, *address).text +
-                 "\nready\n");
+    const Origin origin(loop, options.origin_name, fd);
+    write_stderr("listening name=" + options.origin_name +
+                 " address=" + bound_address(fd, *address).text + "\nready\n");
     loop.run();
   }
   ::close(fd);

@@ -18,6 +18,7 @@
 #include "app/config_thread.h"
 #include "app/listeners.h"
 #include "app/memory_guard.h"
+#include "app/overrides.h"
 #include "app/region_watch.h"
 #include "net/loop.h"
 #include "proxy/snapshot.h"
@@ -43,6 +44,7 @@ class Publisher {
     const std::vector<std::unique_ptr<proxy::Worker>>& workers;
     BreakerWatch& breaker_watch;
     RegionWatch& region_watch;
+    Overrides& overrides;
   };
   explicit Publisher(Parts parts) : parts_(parts) {}
   Publisher(const Publisher&) = delete;

@@ -8,6 +8,7 @@
 
 #include "app/cpus.h"
 #include "app/descriptors.h"
+#include "app/diff_running.h"
 #include "app/exit_code.h"
 #include "app/op_log.h"
 #include "app/resident.h"
@@ -106,9 +107,10 @@ std::expected<void, std::string> Server::start(Compiled compiled) {
     descriptors_->enlist(*workers_.back());
   }
   cells_ = std::make_unique<policy::CellLedger>(count);
+  overrides_ = std::make_unique<Overrides>(loop_, OverrideTargets::Parts{clusters_, *cells_});
   publisher_ = std::make_unique<Publisher>(
       Publisher::Parts{loop_, config_thread_, *listeners_, clusters_, failover_, *memory_, *cells_,
-                       workers_, breaker_watch_, region_watch_});
+                       workers_, breaker_watch_, region_watch_, *overrides_});
   reloader_ = std::make_unique<Reloader>(
       Reloader::Parts{loop_, config_thread_, *publisher_, *log_thread_, ticket_keys_, *limits_},
       config_path_);
@@ -227,6 +229,7 @@ int Server::stop_and_count() {
   config_thread_.stop();
   breaker_watch_.stop();
   region_watch_.stop();
+  if (overrides_) overrides_->stop();
   admin_.reset();
   int64_t exchanges = 0;
   int64_t connections = 0;
@@ -295,6 +298,18 @@ std::string Server::not_ready() const {
     return "cluster " + name + " has no endpoint that could be picked";
   }
   return {};
+}
+
+void Server::diff(bool json, DiffDone done) {
+  const auto snapshot = publisher_->current();
+  config_thread_.post([this, json, running = snapshot->config, set = overrides_->rows(),
+                       reply = std::move(done)]() mutable {
+    auto outcome = diff_running(*running, config_path_, set, json);
+    running.reset();
+    loop_.post([text = std::move(outcome), answer = std::move(reply)]() mutable {
+      answer(std::move(text));
+    });
+  });
 }
 
 std::string Server::admin_address() const {

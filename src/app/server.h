@@ -27,6 +27,7 @@
 #include "app/listeners.h"
 #include "app/log_thread.h"
 #include "app/memory_guard.h"
+#include "app/overrides.h"
 #include "app/publisher.h"
 #include "app/region_watch.h"
 #include "app/reloader.h"
@@ -69,6 +70,15 @@ class Server final : public admin::Process {
   std::string admin_address() const override;
   void reload(ReloadDone done) override { reloader_->request(std::move(done)); }
   void drain() override;
+  std::vector<admin::OverrideRow> overrides() const override { return overrides_->rows(); }
+  admin::SetAnswer set(const admin::SetRequest& request) override {
+    return overrides_->set(request);
+  }
+  std::expected<uint64_t, admin::SetAnswer> in_flight(std::string_view kind,
+                                                      std::string_view name) const override {
+    return overrides_->in_flight(kind, name);
+  }
+  void diff(bool json, DiffDone done) override;
   void post(Task task) override { loop_.post(std::move(task)); }
   void write_page(Page page, PageDone done) override;
 
@@ -107,6 +117,7 @@ class Server final : public admin::Process {
   std::unique_ptr<proxy::DescriptorGuard> descriptors_;
   std::unique_ptr<MemoryGuard> memory_;
   std::unique_ptr<policy::CellLedger> cells_;
+  std::unique_ptr<Overrides> overrides_;
   std::vector<std::unique_ptr<proxy::Worker>> workers_;
   std::vector<Thread> threads_;
   std::unique_ptr<Publisher> publisher_;

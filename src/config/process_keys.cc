@@ -143,6 +143,8 @@ CodecPtr<AdminConfig> admin_section() {
           "Tenants with series of their own, the busiest; the rest is `other`. 0 counts none."),
       key("top_functions", &S::top_functions, count<std::uint32_t>(0, kMaxTop),
           "The same for functions."),
+      key("fault_injection", &S::fault_injection, boolean(),
+          "Whether `weir set fault` may delay and abort requests, for drills; not in production."),
   });
   return table;
 }

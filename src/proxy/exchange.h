@@ -286,6 +286,7 @@ class Exchange final : public base::ListLink<> {
   policy::TrafficOutcome traffic_outcome() const;
 
   Result<void> pass_breakers(uint32_t target, BreakerCall& there);
+
   Next meet_fault(const base::FaultPoint& at);
   Next end_fault();
   void on_fault_over();

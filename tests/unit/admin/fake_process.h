@@ -57,6 +57,17 @@ class FakeProcess : public Process {
   std::string not_ready() const override { return why_not_ready; }
   std::optional<upstream::RegionReading> region() const override { return region_reading; }
   std::string admin_address() const override { return "unix:/run/weir/admin.sock"; }
+  std::vector<OverrideRow> overrides() const override { return override_list; }
+  SetAnswer set(const SetRequest& request) override {
+    set_requests.push_back(request);
+    return set_answer;
+  }
+  std::expected<uint64_t, SetAnswer> in_flight(std::string_view, std::string_view) const override {
+    return 3;
+  }
+  void diff(bool, DiffDone done) override {
+    tasks.push_back([reply = std::move(done)]() mutable { reply({true, "no change\n"}); });
+  }
   void reload(ReloadDone done) override {
     tasks.push_back([this, reply = std::move(done)]() mutable { reply(outcome); });
   }
@@ -87,6 +98,9 @@ class FakeProcess : public Process {
   std::vector<int64_t> last_turns;
   ReloadTotals reload_totals;
   ReloadOutcome outcome;
+  std::vector<OverrideRow> override_list;
+  std::vector<SetRequest> set_requests;
+  SetAnswer set_answer;
   std::string why_not_ready;
   std::optional<upstream::RegionReading> region_reading;
   int drains = 0;

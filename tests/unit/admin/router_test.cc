@@ -160,6 +160,51 @@ TEST_F(RouterTest, DrainBegins) {
   EXPECT_EQ(process_.drains, 1);
 }
 
+TEST_F(RouterTest, SetHandsOverWhatIsAskedDecoded) {
+  process_.set_answer = {200, "done\n"};
+  const Response answer =
+      ask(Method::kPost, "/set?kind=endpoint&name=app%2F%5B%3A%3A1%5D%3A80&value=drain&for=5m");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.body, "done\n");
+  ASSERT_EQ(process_.set_requests.size(), 1U);
+  const SetRequest& asked = process_.set_requests[0];
+  EXPECT_EQ(asked.kind, "endpoint");
+  EXPECT_EQ(asked.name, "app/[::1]:80");
+  EXPECT_EQ(asked.value, "drain");
+  EXPECT_EQ(asked.how_long, "5m");
+  EXPECT_FALSE(asked.keep);
+}
+
+TEST_F(RouterTest, SetRefusesWhatItDoesNotKnow) {
+  EXPECT_EQ(ask(Method::kPost, "/set?kind=cluster&name=a&value=drain&until=5m").status, 422);
+  EXPECT_EQ(ask(Method::kPost, "/set?kind=cluster&name=a&value=drain&keep=yes").status, 422);
+  EXPECT_TRUE(process_.set_requests.empty());
+}
+
+TEST_F(RouterTest, OverridesAreShownAndBecomeLinesOfAConfig) {
+  OverrideRow row;
+  row.kind = OverrideKind::kWeight;
+  row.name = "app/unix:/run/a.sock";
+  row.value = "50%";
+  row.configured = "80";
+  row.yaml = "40";
+  row.end = OverrideEnd::kTime;
+  row.left = std::chrono::minutes(5);
+  row.who = "uid 7";
+  process_.override_list = {row};
+  const auto json = nlohmann::json::parse(ask(Method::kGet, "/overrides").body)["overrides"][0];
+  EXPECT_EQ(json["line"], "weight app/unix:/run/a.sock: 80 -> 50%, for 5m more by uid 7");
+  EXPECT_EQ(json["for_ms"], 300'000);
+  EXPECT_THAT(ask(Method::kGet, "/overrides?format=yaml").body,
+              HasSubstr("clusters:\n  app:\n    endpoints:\n"
+                        "      - address: \"unix:/run/a.sock\"\n        weight: 40\n"));
+}
+
+TEST_F(RouterTest, SaysWhatIsInFlightAndWhatAReloadWouldChange) {
+  EXPECT_EQ(ask(Method::kGet, "/in_flight?kind=cluster&name=a").body, "{\"in_flight\":3}\n");
+  EXPECT_EQ(ask(Method::kGet, "/diff").body, "no change\n");
+}
+
 TEST_F(RouterTest, ALargeScrapeLetsTheLoopTurnBetween) {
   // A clock that moves a millisecond each time it is read: every step uses up half a slice.
   class Ticking final : public FakeProcess {

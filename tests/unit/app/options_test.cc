@@ -64,10 +64,33 @@ TEST(Options, ClientCommandsKnowTheUsualSocketAndTakeAnother) {
   ::unsetenv("WEIR_ADMIN");
 }
 
+TEST(Options, SetTakesWhatAndHowLong) {
+  const Options options = good({"set", "endpoint", "app/[::1]:80", "drain", "--for", "5m"});
+  EXPECT_EQ(options.command, Command::kSet);
+  EXPECT_EQ(options.kind, "endpoint");
+  EXPECT_EQ(options.name, "app/[::1]:80");
+  EXPECT_THAT(options.values, ElementsAre("drain"));
+  EXPECT_EQ(options.how_long, "5m");
+  EXPECT_TRUE(good({"set", "cluster", "app", "maint", "--keep"}).keep);
+}
+
+TEST(Options, DrainIsOfWeirItselfOrOfAPartOfIt) {
+  EXPECT_EQ(good({"drain"}).kind, "");
+  const Options options = good({"drain", "cluster", "app", "--wait", "--timeout", "5s"});
+  EXPECT_EQ(options.command, Command::kDrain);
+  EXPECT_EQ(options.kind, "cluster");
+  EXPECT_TRUE(options.wait);
+  EXPECT_EQ(options.timeout, "5s");
+}
+
+TEST(Options, DiffOfTheRunningOneNeedsNoFiles) {
+  EXPECT_TRUE(good({"diff", "--running", "-c", "weir.yaml"}).running);
+}
+
 TEST(Options, OriginTakesNameAndAddress) {
   const Options options = good({"origin", "--name", "blue", "--listen", "127.0.0.1:0"});
   EXPECT_EQ(options.command, Command::kOrigin);
-  EXPECT_EQ(options.name, "blue");
+  EXPECT_EQ(options.origin_name, "blue");
   EXPECT_EQ(options.listen, "127.0.0.1:0");
 }
 
@@ -89,6 +112,13 @@ TEST(Options, WrongLinesAreUsageErrorsWithAText) {
       {"run", "-c"},
       {"run", "-c", "f", "--nonsense"},
       {"diff", "one"},
+      {"diff", "--running", "one", "two"},
+      {"set", "cluster", "app"},
+      {"set", "cluster", "app", "drain", "--keep", "--for", "5m"},
+      {"drain", "cluster"},
+      {"drain", "route", "all"},
+      {"drain", "--wait"},
+      {"drain", "cluster", "app", "--timeout", "5s"},
       {"explain", "-c", "f"},
       {"origin"},
       {"check", "f", "--format", "xml"},
