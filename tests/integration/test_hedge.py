@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hedging: a safe request whose answer is late goes to a second endpoint, the first answer is given,
 and the other attempt leaves no trace but its count."""
+import queue
 import random
 import threading
 import time
@@ -11,7 +12,7 @@ from support.message import request
 from support.peer import ConnectionEnded
 from support.waiting import PATIENCE, SLOWNESS, eventually
 
-SOON = {"hedge": {"after": "20ms"}}
+SOON = {"hedge": {"after": f"{20 * SLOWNESS}ms"}}
 NO_RETRY = {"retry": {"num_retries": 0}}
 
 
@@ -102,13 +103,17 @@ def test_hedge_cuts_the_loser_off_and_does_not_use_its_connection_again(lab):
 
 
 def test_hedge_that_loses_is_cut_off(lab):
+    done = threading.Event()
+
     def second(pair, _, __):
         pair.release.set()  # The first may answer now; this one never does.
+        done.wait(PATIENCE)
 
     pair = Pair(lab, late, second)
     client, gateway = hedged(lab, pair)
     assert client.get("/a").body == b"1"
     pair.of("/a", 2)[1][1].expect_end()
+    done.set()
     counted(gateway, 1, 0)
     assert gateway.log(1)[0]["tries"].count("=hedged") == 1
 
@@ -322,7 +327,6 @@ def test_hedge_says_nothing_of_the_endpoint_that_lost(lab):
 
 # ---- HTTP/2 and groups.
 def test_hedge_over_http2_resets_the_stream_and_keeps_the_connection(lab):
-    release = threading.Event()
     seen = []
     lock = threading.Lock()
 
@@ -335,7 +339,9 @@ def test_hedge_over_http2_resets_the_stream_and_keeps_the_connection(lab):
         connection.answer(found.stream, 200, b"%d" % number)
 
     origins = [lab.h2_serving(answer), lab.h2_serving(answer)]
-    gateway = lab.relay(*origins, route=SOON, cluster={"protocol": "http2"})
+    # Long enough for a connection: the first to begin is the first to arrive.
+    gateway = lab.relay(*origins, route={"hedge": {"after": f"{200 * SLOWNESS}ms"}},
+                        cluster={"protocol": "http2"})
     client = lab.client(gateway)
     assert client.get("/a").body == b"2"
     counted(gateway, 1, 1)
@@ -344,7 +350,6 @@ def test_hedge_over_http2_resets_the_stream_and_keeps_the_connection(lab):
     for _ in range(10):
         assert client.get("/b").status == 200
     assert gateway.metric("weir_cluster_connects_total", cluster="app") == connects
-    release.set()
 
 
 def test_hedge_in_a_failover_group_stays_in_its_cluster(lab):
@@ -409,6 +414,72 @@ def test_hedge_gives_back_everything_whatever_happens_when(lab, protocol):
     for thread in threads:
         thread.join()
     assert gateway.metric("weir_cluster_hedges_total", cluster="app") > 20
+    for name in ("weir_cluster_requests", "weir_cluster_retries", "weir_endpoint_requests",
+                 "weir_cluster_requests_pending", "weir_worker_exchanges"):
+        gateway.expect_metric(0, name)
+
+
+class Walk:
+    """One hedged exchange in single events, until one side ends at one of them."""
+
+    def __init__(self, client, arrivals, winner):
+        self.sides = {"client": client}
+        self.arrivals = arrivals
+        self.winner = winner
+        self.target = ""
+
+    def arrive(self, side):
+        self.sides[side] = self.arrivals[self.target].get(timeout=PATIENCE)
+
+    def steps(self, target):
+        self.target = target
+        client, send = self.sides["client"], lambda text: self.sides[self.winner].send(text)
+        yield client.send(f"GET {target} HTTP/1.1\r\nHo")
+        yield client.send("st: a\r\n\r\n"), self.arrive("first")
+        yield self.arrive("second")
+        yield send("HTTP/1.1 200 OK\r\nContent-Len")
+        yield send("gth: 6\r\n\r\nabc")
+        yield client.read_until(b"abc")
+        yield send("def")
+        yield client.read_until(b"def")
+
+    def run(self, target, at, who, how):
+        for number, _ in enumerate(self.steps(target)):
+            if number != at:
+                continue
+            if who not in self.sides:
+                return
+            getattr(self.sides[who], how)()
+            early = who == "first" and number == 1
+            if early or who in ("client", self.winner):
+                return
+
+
+def test_hedge_ends_cleanly_whichever_side_ends_at_whichever_event(lab):
+    arrivals, done = {}, {}
+
+    def answer(found, connection):
+        arrivals[found.target].put(connection)
+        done[found.target].wait(PATIENCE)
+        connection.close()  # A client that has sent FIN may still wait for an answer.
+
+    gateway = lab.relay(lab.serving(answer), lab.serving(answer),
+                        route={"hedge": {"after": "10ms"},
+                               "retry": {"num_retries": 0, "budget": {"min": 1000}}},
+                        cluster={"pool": {"max_idle": 0}})
+    cases = [(winner, at, who, how) for winner in ("first", "second") for at in range(8)
+             for who in ("client", "first", "second") for how in ("close", "reset")]
+    for number, (winner, at, who, how) in enumerate(cases):
+        target = f"/{number}"
+        arrivals[target], done[target] = queue.Queue(), threading.Event()
+        client = gateway.client()
+        try:
+            Walk(client, arrivals, winner).run(target, at, who, how)
+        except Exception as fault:
+            raise AssertionError(f"{(winner, at, who, how)}: {fault!r}") from fault
+        finally:
+            done[target].set()
+            client.close()
     for name in ("weir_cluster_requests", "weir_cluster_retries", "weir_endpoint_requests",
                  "weir_cluster_requests_pending", "weir_worker_exchanges"):
         gateway.expect_metric(0, name)
