@@ -17,6 +17,7 @@
 #include <weir/memory_config.h>
 #include <weir/overload_config.h>
 #include <weir/region_config.h>
+#include <weir/releases_config.h>
 #include <weir/units.h>
 #include <weir/value_match.h>
 
@@ -265,7 +266,7 @@ struct ClusterTarget {
 
 // One of cluster and group.
 struct WeightedCluster {
-  std::string cluster;
+  std::string cluster;       // may hold kCellPlaceholder
   std::string group;         // a failover group
   std::uint32_t weight = 1;  // required
   SourceLocation location;
@@ -285,8 +286,8 @@ struct RedirectTarget {
   std::uint16_t status = 302;         // 301 | 302 | 303 | 307 | 308
 };
 
-using RouteTarget =
-    std::variant<ClusterTarget, FailoverTarget, WeightedTarget, DirectTarget, RedirectTarget>;
+using RouteTarget = std::variant<ClusterTarget, FailoverTarget, WeightedTarget, ReleaseTarget,
+                                 DirectTarget, RedirectTarget>;
 
 // Whether requests for it go to an origin.
 inline bool is_forwarded(const RouteTarget& target) {
@@ -425,6 +426,7 @@ struct Config {
   std::vector<ListenerConfig> listeners;                // in the order of the file, names unique
   std::vector<ClusterConfig> clusters;                  // in the order of the file, names unique
   std::vector<FailoverGroupConfig> failover_groups;     // in the order of the file, names unique
+  std::vector<ReleaseConfig> releases;                  // in the order of the file, names unique
   std::vector<RouteConfig> routes;                      // in the order of the file, names unique
 };
 

@@ -36,6 +36,7 @@ constexpr auto kRooms = std::to_array<Room>({
     add_overload,
     add_traffic,
     add_cells,
+    add_releases,
     add_workers,
     add_listeners,
     add_endpoints,

@@ -21,6 +21,8 @@ bool add_overload(Metric metric, const Totals& totals, Samples& out);
 bool add_traffic(Metric metric, const Totals& totals, Samples& out);
 /// Homes, hops, guests and tags; nothing where the config has no cells.
 bool add_cells(Metric metric, const Totals& totals, Samples& out);
+/// Which version requests got.
+bool add_releases(Metric metric, const Totals& totals, Samples& out);
 bool add_workers(Metric metric, const Totals& totals, Samples& out);
 bool add_listeners(Metric metric, const Totals& totals, Samples& out);
 /// Failover groups and their members.

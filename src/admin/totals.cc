@@ -153,6 +153,16 @@ CellTotals cell_totals(const Process& process, const proxy::Cells& cells) {
   return out;
 }
 
+std::vector<ReleaseTotals> release_totals(const proxy::Releases& releases) {
+  std::vector<ReleaseTotals> out;
+  for (uint32_t i = 0; i < releases.size(); ++i) {
+    for (const policy::ReleaseRow* row : releases.rows(i)) {
+      out.push_back({row->release, row->to, row->rule, row->total()});
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 void Latency::add(const base::LatencyHistogram& histogram) {
@@ -205,6 +215,7 @@ Totals collect(const Process& process) {
   }
   out.breakers = breaker_totals(*snapshot, process.clock().now());
   if (snapshot->cells) out.cells = cell_totals(process, *snapshot->cells);
+  if (snapshot->releases) out.releases = release_totals(*snapshot->releases);
   return out;
 }
 

@@ -102,6 +102,14 @@ struct CellTotals {
   uint64_t guests_refused = 0;
 };
 
+/// One rule of a release of the config in force, over all workers.
+struct ReleaseTotals {
+  std::string release;
+  std::string to;
+  std::string rule;
+  uint64_t requests = 0;
+};
+
 struct WorkerTotals {
   uint32_t index = 0;
   double turn_age_seconds = 0;  ///< Since its loop last turned.
@@ -192,6 +200,7 @@ struct Totals {
   std::vector<policy::TrafficTable::Line> functions;  ///< The same.
   std::optional<CellTotals> cells;
   std::vector<OverrideRow> overrides;
+  std::vector<ReleaseTotals> releases;
   std::array<uint64_t, static_cast<size_t>(ErrorCode::kCount)> failures{};
   uint64_t spliced_bytes = 0;
   uint64_t idle_shed_downstream = 0;

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "config/file.h"
-#include "proxy/snapshot.h"
 
 namespace weir::app {
 namespace {
@@ -33,7 +32,7 @@ proxy::Cells::ReadFile read_beside(const Config& config) {
 // Loads and leaves in `out` what the validators compiled on the way: compiling is how they check.
 config::LoadResult load(const std::string& path,
                         const std::shared_ptr<net::TlsTicketKeys>& ticket_keys, Compiled& out) {
-  const std::array<config::Validator, 5> validators{
+  const std::array<config::Validator, 6> validators{
       [&](const Config& config, config::Diagnostics& diagnostics) {
         out.routes = route::Table::compile(config.routes, diagnostics);
       },
@@ -49,6 +48,9 @@ config::LoadResult load(const std::string& path,
       [&](const Config& config, config::Diagnostics& diagnostics) {
         out.cells =
             proxy::Cells::compile(config, ticket_keys ? read_beside(config) : nullptr, diagnostics);
+      },
+      [&](const Config& config, config::Diagnostics& diagnostics) {
+        out.releases = proxy::Releases::compile(config, diagnostics);
       }};
   config::LoadOptions options;
   options.validators = validators;
@@ -63,7 +65,7 @@ CompileResult compile_file(const std::string& path,
   config::LoadResult loaded = load(path, ticket_keys, out);
   if (!loaded) return std::unexpected(std::move(loaded.error()));
   out.config = std::make_shared<const Config>(std::move(loaded->config));
-  out.route_clusters = proxy::resolve_route_clusters(*out.config);
+  out.targets = proxy::resolve_targets(*out.config);
   out.warnings = std::move(loaded->warnings);
   return out;
 }

@@ -20,6 +20,8 @@
 #include "proxy/access_log.h"
 #include "proxy/cells.h"
 #include "proxy/policies.h"
+#include "proxy/releases.h"
+#include "proxy/snapshot.h"
 #include "route/table.h"
 
 namespace weir::app {
@@ -30,7 +32,8 @@ struct Compiled {
   std::unique_ptr<const proxy::AccessLogFormat> access_log;  ///< Null if it is off.
   std::unique_ptr<proxy::Cells> cells;                       ///< As in proxy::Snapshot.
   std::unique_ptr<proxy::Policies> policies;                 ///< As in proxy::Snapshot.
-  std::vector<std::vector<uint32_t>> route_clusters;         ///< As in proxy::Snapshot.
+  std::unique_ptr<proxy::Releases> releases;                 ///< As in proxy::Snapshot.
+  proxy::Targets targets;                                    ///< As in proxy::Snapshot.
   TlsContexts tls;                                           ///< Empty if its files were not read.
   std::vector<config::Diagnostic> warnings;
 };

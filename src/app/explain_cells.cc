@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/explain_cells.h"
 
+#include <algorithm>
 #include <ctime>
 #include <variant>
 #include <vector>
@@ -31,15 +32,18 @@ uint32_t believed(const proxy::Cells& cells, std::string_view tag, std::string_v
   return proxy::Cells::kNone;
 }
 
+bool names_cell(const std::string& place) {
+  return place.find(kCellPlaceholder) != std::string::npos;
+}
+
 // Who could serve it, and how the file has them.
-std::string candidates(const proxy::Cells& cells, const RouteTarget& target) {
-  const auto* one = std::get_if<ClusterTarget>(&target);
-  const size_t at = one == nullptr ? std::string::npos : one->cluster.find(kCellPlaceholder);
-  if (at == std::string::npos) return "  the target names no {cell}: served where this weir is\n";
+std::string candidates(const proxy::Cells& cells, const std::string& place) {
+  if (!names_cell(place)) return {};
+  const size_t at = place.find(kCellPlaceholder);
   std::string out;
   for (uint32_t i = 0; i < cells.size(); ++i) {
     const CellConfig& cell = cells.member(i);
-    std::string cluster = one->cluster;
+    std::string cluster = place;
     cluster.replace(at, std::string_view(kCellPlaceholder).size(), cell.name);
     out += "  " + cell.name + ": " + std::string(policy::state_word(cell.state)) + ", weight " +
            std::to_string(cell.weight) + (cell.region.empty() ? "" : ", region " + cell.region) +
@@ -51,7 +55,8 @@ std::string candidates(const proxy::Cells& cells, const RouteTarget& target) {
 }  // namespace
 
 std::string explain_cells(const Compiled& compiled, const route::Route& route,
-                          const RequestHead& head, base::Arena& arena) {
+                          const RequestHead& head, const std::vector<std::string>& places,
+                          base::Arena& arena) {
   const bool answered = std::holds_alternative<DirectTarget>(route.target()) ||
                         std::holds_alternative<RedirectTarget>(route.target());
   if (compiled.cells == nullptr || answered) return {};
@@ -75,8 +80,12 @@ std::string explain_cells(const Compiled& compiled, const route::Route& route,
     for (const std::string& rule : rules) steps += "  " + rule + "\n";
   }
   const std::string who = asked.tenant.empty() ? "nobody's" : "tenant " + std::string(asked.tenant);
-  return "cell: " + cells.member(home).name + " by " + how + " (" + who + ")\n" + steps +
-         candidates(cells, route.target());
+  std::string out = "cell: " + cells.member(home).name + " by " + how + " (" + who + ")\n" + steps;
+  if (std::ranges::none_of(places, names_cell)) {
+    return out + "  the target names no {cell}: served where this weir is\n";
+  }
+  for (const std::string& place : places) out += candidates(cells, place);
+  return out;
 }
 
 }  // namespace weir::app

@@ -6,6 +6,7 @@
 #include <weir/message.h>
 
 #include <string>
+#include <vector>
 
 #include "app/compile.h"
 #include "base/arena.h"
@@ -13,8 +14,10 @@
 
 namespace weir::app {
 
-/// Lines ending in '\n'; empty where the config has no cells or the route needs none.
+/// Lines ending in '\n'; empty where the config has no cells or the route needs none. `places`:
+/// what its target leads to.
 std::string explain_cells(const Compiled& compiled, const route::Route& route,
-                          const RequestHead& head, base::Arena& arena);
+                          const RequestHead& head, const std::vector<std::string>& places,
+                          base::Arena& arena);
 
 }  // namespace weir::app

@@ -12,6 +12,7 @@
 #include "app/exit_code.h"
 #include "app/explain_cells.h"
 #include "app/explain_owner.h"
+#include "app/explain_release.h"
 #include "base/arena.h"
 #include "http/head.h"
 #include "route/explain.h"
@@ -49,6 +50,7 @@ std::string describe(const route::Route& route) {
       }
       return text;
     }
+    std::string operator()(const ReleaseTarget& t) const { return "release " + t.release; }
     std::string operator()(const DirectTarget& t) const {
       return "a direct answer with status " + std::to_string(t.status);
     }
@@ -84,11 +86,24 @@ void print_group(const Config& config, std::string_view name) {
   }
 }
 
-void print_groups(const Config& config, const RouteTarget& target) {
-  if (const auto* group = std::get_if<FailoverTarget>(&target)) print_group(config, group->group);
+// Names of what a target may lead to; empty ones are of the other kind.
+struct Places {
+  std::vector<std::string> clusters;
+  std::vector<std::string> groups;
+};
+
+// A release is asked which one.
+Places places_of(const RouteTarget& target) {
+  if (const auto* one = std::get_if<ClusterTarget>(&target)) return {{one->cluster}, {}};
+  if (const auto* group = std::get_if<FailoverTarget>(&target)) return {{}, {group->group}};
+  Places out;
   if (const auto* weighted = std::get_if<WeightedTarget>(&target)) {
-    for (const WeightedCluster& part : weighted->clusters) print_group(config, part.group);
+    for (const WeightedCluster& part : weighted->clusters) {
+      out.clusters.push_back(part.cluster);
+      out.groups.push_back(part.group);
+    }
   }
+  return out;
 }
 
 // What the origin would see; nothing for routes that weir answers itself.
@@ -131,8 +146,15 @@ int explain_request(const Options& options, Compiled& compiled) {
   std::fputs(route::to_text(table, explanation).c_str(), stdout);
   if (explanation.route == nullptr) return kExitNoRoute;
   std::printf("target: %s\n", describe(*explanation.route).c_str());
-  print_groups(*compiled.config, explanation.route->target());
-  std::fputs(explain_cells(compiled, *explanation.route, head, arena).c_str(), stdout);
+  Places places = places_of(explanation.route->target());
+  if (std::holds_alternative<ReleaseTarget>(explanation.route->target())) {
+    ReleaseWords words = explain_release(compiled, *sender, *explanation.route, head, arena);
+    std::fputs(words.text.c_str(), stdout);
+    places = {{words.to}, {words.to}};
+  }
+  for (const std::string& group : places.groups) print_group(*compiled.config, group);
+  std::fputs(explain_cells(compiled, *explanation.route, head, places.clusters, arena).c_str(),
+             stdout);
   print_as_sent(*explanation.route, head, arena);
   print_owner(compiled, *sender, head, *explanation.route);
   return kExitOk;

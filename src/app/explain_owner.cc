@@ -162,6 +162,8 @@ void print_limits(const policy::LimitSet& limits, const policy::LimitFacts& fact
   if (!others.empty()) print_line("  not by their match: " + others);
 }
 
+}  // namespace
+
 IpAddress client_of(const Sender& sender, const Config& config, const RequestHead& head) {
   const IpAddress peer = sender.address.value_or(IpAddress{});
   if (!sender.trusted) return peer;
@@ -170,8 +172,6 @@ IpAddress client_of(const Sender& sender, const Config& config, const RequestHea
              [&](const IpAddress& address) { return in(config.trusted_proxies, address); })
       .value_or(peer);
 }
-
-}  // namespace
 
 std::optional<Sender> find_sender(const Options& options, const Config& config) {
   Sender sender;

@@ -21,6 +21,9 @@ struct Sender {
   const ListenerConfig* listener = nullptr;
 };
 
+/// The client behind the sender, as limits count it.
+IpAddress client_of(const Sender& sender, const Config& config, const RequestHead& head);
+
 /// nullopt, and a line on standard error, if the options name what does not exist.
 std::optional<Sender> find_sender(const Options& options, const Config& config);
 

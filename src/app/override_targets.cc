@@ -302,17 +302,10 @@ OverrideTargets::Found<uint64_t> OverrideTargets::in_flight(const OverrideTarget
 // in a weir that stands in the cell itself.
 uint64_t OverrideTargets::in_flight_of_cell(const std::string& cell) const {
   const uint32_t index = snapshot_->cells->find(cell);
-  const bool here = snapshot_->cells->self() == index;
-  std::set<size_t> clusters;
-  for (size_t i = 0; i < snapshot_->config->clusters.size() && here; ++i) clusters.insert(i);
-  for (size_t i = 0; i < snapshot_->config->routes.size() && !here; ++i) {
-    const auto* target = std::get_if<ClusterTarget>(&snapshot_->config->routes[i].target);
-    if (target == nullptr) continue;
-    if (target->cluster.find(kCellPlaceholder) == std::string::npos) continue;
-    clusters.insert(snapshot_->route_clusters[i][index]);
-  }
   uint64_t sum = 0;
-  for (const size_t each : clusters) sum += (*snapshot_->clusters)[each]->requests();
+  for (const uint32_t cluster : snapshot_->targets.in_cell[index]) {
+    sum += (*snapshot_->clusters)[cluster]->requests();
+  }
   return sum;
 }
 

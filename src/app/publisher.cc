@@ -23,7 +23,9 @@ std::expected<void, std::string> Publisher::publish(Compiled compiled, Done done
   next->policies = std::move(compiled.policies);
   if (compiled.cells) compiled.cells->join(parts_.cells);
   next->cells = std::move(compiled.cells);
-  next->route_clusters = std::move(compiled.route_clusters);
+  if (compiled.releases) compiled.releases->join(parts_.releases);
+  next->releases = std::move(compiled.releases);
+  next->targets = std::move(compiled.targets);
   next->clusters = parts_.clusters.apply(next->config->clusters, compiled.tls.clusters);
   next->failover = parts_.failover.apply(*next->config, *next->clusters);
   next->breakers = breakers_of(*next->config);

@@ -41,6 +41,7 @@ class Publisher {
     upstream::FailoverManager& failover;
     MemoryGuard& memory;
     policy::CellLedger& cells;
+    policy::ReleaseLedger& releases;
     const std::vector<std::unique_ptr<proxy::Worker>>& workers;
     BreakerWatch& breaker_watch;
     RegionWatch& region_watch;

@@ -64,8 +64,10 @@ void RegionWatch::watch(std::shared_ptr<const proxy::Snapshot> snapshot) {
 
   const proxy::Snapshot& now = *snapshot_;
   std::unordered_map<uint32_t, std::pair<bool, bool>> wanted;  // used, required
-  for (const auto& route : now.route_clusters) {
-    for (const uint32_t index : route) wanted[index].first = true;
+  for (const auto& route : now.targets.of_route) {
+    for (const uint32_t index : route) {
+      now.targets.each_end(index, [&wanted](uint32_t end) { wanted[end].first = true; });
+    }
   }
   for (const std::string& name : region->clusters) {
     wanted[static_cast<uint32_t>(now.clusters->index_of(name))].second = true;

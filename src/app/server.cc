@@ -107,10 +107,11 @@ std::expected<void, std::string> Server::start(Compiled compiled) {
     descriptors_->enlist(*workers_.back());
   }
   cells_ = std::make_unique<policy::CellLedger>(count);
+  releases_ = std::make_unique<policy::ReleaseLedger>(count);
   overrides_ = std::make_unique<Overrides>(loop_, OverrideTargets::Parts{clusters_, *cells_});
   publisher_ = std::make_unique<Publisher>(
       Publisher::Parts{loop_, config_thread_, *listeners_, clusters_, failover_, *memory_, *cells_,
-                       workers_, breaker_watch_, region_watch_, *overrides_});
+                       *releases_, workers_, breaker_watch_, region_watch_, *overrides_});
   reloader_ = std::make_unique<Reloader>(
       Reloader::Parts{loop_, config_thread_, *publisher_, *log_thread_, ticket_keys_, *limits_},
       config_path_);

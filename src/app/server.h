@@ -118,6 +118,7 @@ class Server final : public admin::Process {
   std::unique_ptr<MemoryGuard> memory_;
   std::unique_ptr<policy::CellLedger> cells_;
   std::unique_ptr<Overrides> overrides_;
+  std::unique_ptr<policy::ReleaseLedger> releases_;
   std::vector<std::unique_ptr<proxy::Worker>> workers_;
   std::vector<Thread> threads_;
   std::unique_ptr<Publisher> publisher_;

@@ -95,6 +95,13 @@ constexpr std::array kRules{
     removed("clusters.*", "requests in flight finish, then its connections are closed"),
     any("failover_groups.*.members.*", "from the next request on; requests in flight stay"),
     any("failover_groups", "from the next request on; members keep what is known of them"),
+    any("releases.*.default",
+        "from the next request on, for all whom no rule takes; requests in flight finish where "
+        "they are"),
+    any("releases.*.rules.*.weight", "from the next request on; raised, it keeps all whom it had"),
+    added("releases.*.rules.*.tenants.*", "he moves with his next request"),
+    removed("releases.*.rules.*.tenants.*", "he moves with his next request"),
+    any("releases", "from the next request on; requests in flight finish where they are"),
     any("zone", "from the next request on"),
     any("routes", "from the next request on; requests in flight keep the old route"),
 };

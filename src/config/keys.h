@@ -54,6 +54,9 @@ CodecPtr<CircuitBreakerConfig> circuit_breaker_section();
 CodecPtr<std::vector<EndpointConfig>> endpoint_list();
 
 CodecPtr<FailoverGroupConfig> failover_group_section();
+CodecPtr<ReleaseConfig> release_section();
+// What releases must make of identity.
+void check_releases(Reader& reader, NodeId id, const Config& config);
 
 CodecPtr<RouteConfig> route_section();
 CodecPtr<RouteMatch> match_section();

@@ -35,8 +35,8 @@ class ScalarListCodec : public Codec<std::vector<V>> {
       V value{};
       item_->read(reader, items[i], value);
       if (reader.context().diagnostics.errors() != errors) continue;
-      const bool repeated = std::find(values.begin(), values.end(), value) != values.end();
-      if (repeated && repeats_ == Repeats::kRefused) {
+      if (repeats_ == Repeats::kRefused &&
+          std::find(values.begin(), values.end(), value) != values.end()) {
         const std::string text = item_->spec().format(value).text;
         reader.error(items[i], {"`" + text + "` is there twice", "keep one of them"});
         continue;

@@ -217,6 +217,8 @@ CodecPtr<Config> config_section() {
           key("failover_groups", &S::failover_groups,
               named_map(failover_group_section(), parse_name),
               "Clusters that stand in for each other, by name."),
+          key("releases", &S::releases, named_map(release_section(), parse_name),
+              "Which version of a service a request gets, by name."),
           key("routes", &S::routes,
               section_list<RouteConfig>(
                   route_section(), [](const auto& r) -> std::string_view { return r.name; },
@@ -228,6 +230,7 @@ CodecPtr<Config> config_section() {
         read_tenants_file(reader, id, config);
         check_identity(reader, id, config);
         check_cells(reader, id, config);
+        check_releases(reader, id, config);
       });
   return table;
 }

@@ -201,6 +201,7 @@ void check_route(Reader& reader, NodeId id, RouteConfig& route) {
   if (target != Document::kNone) {
     NodeId cluster = reader.find(target, "cluster");
     if (cluster == Document::kNone) cluster = reader.find(target, "failover_group");
+    if (cluster == Document::kNone) cluster = reader.find(target, "release");
     route.target_location =
         reader.document().location(cluster == Document::kNone ? target : cluster);
   }

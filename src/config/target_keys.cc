@@ -12,11 +12,12 @@ namespace {
 constexpr std::uint32_t kMaxWeight = 1'000'000;
 constexpr std::size_t kMaxDirectBody = 64 * 1024;  // more is a file, and weir serves none
 
-// The variant as the file has it: one key of cluster, failover_group, weighted, direct and
-// redirect.
+// The variant as the file has it: one key of cluster, failover_group, weighted, release, direct
+// and redirect.
 struct TargetKeys {
   std::string cluster;
   std::string failover_group;
+  std::string release;
   std::vector<WeightedCluster> weighted;
   HashOn hash_on;
   std::optional<DirectTarget> direct;
@@ -27,7 +28,8 @@ CodecPtr<WeightedCluster> weighted_section() {
   using S = WeightedCluster;
   return section<S>(
       {
-          key("cluster", &S::cluster, name(), "The name of a cluster.", KeyUse::kAlternative),
+          key("cluster", &S::cluster, cluster_or_template(), "The name of a cluster.",
+              KeyUse::kAlternative),
           key("failover_group", &S::group, name(), "Or that of a failover group.",
               KeyUse::kAlternative),
           key("weight", &S::weight, count<std::uint32_t>(0, kMaxWeight),
@@ -105,6 +107,8 @@ CodecPtr<TargetKeys> target_keys() {
       key("hash_on", &S::hash_on, hash_on(),
           "With weighted: what stays with its cluster; null chooses at random.",
           KeyUse::kAlternative),
+      key("release", &S::release, name(),
+          "The name of the release that says which version answers.", KeyUse::kAlternative),
       key("direct", &S::direct, optional(direct_section()), "An answer that weir gives itself.",
           KeyUse::kAlternative),
       key("redirect", &S::redirect, optional(redirect_section()),
@@ -120,6 +124,7 @@ TargetKeys to_keys(const RouteTarget& target) {
     keys.weighted = weighted->clusters;
     keys.hash_on = weighted->hash_on;
   }
+  if (const auto* release = std::get_if<ReleaseTarget>(&target)) keys.release = release->release;
   if (const auto* direct = std::get_if<DirectTarget>(&target)) keys.direct = *direct;
   if (const auto* redirect = std::get_if<RedirectTarget>(&target)) keys.redirect = *redirect;
   return keys;
@@ -151,12 +156,15 @@ void check_weights(Reader& reader, NodeId list, const std::vector<WeightedCluste
 
 void from_keys(Reader& reader, NodeId id, TargetKeys&& keys, RouteTarget& target) {
   const auto has = [&](std::string_view key) { return reader.find(id, key) != Document::kNone; };
-  const int kinds = (has("cluster") ? 1 : 0) + (has("failover_group") ? 1 : 0) +
-                    (has("weighted") ? 1 : 0) + (has("direct") ? 1 : 0) + (has("redirect") ? 1 : 0);
+  int kinds = 0;
+  for (const auto kind :
+       {"cluster", "failover_group", "weighted", "release", "direct", "redirect"}) {
+    kinds += has(kind) ? 1 : 0;
+  }
   if (kinds != 1) {
     reader.error(
         id, {kinds == 0 ? "a target without a destination" : "a target has one destination only",
-             "write one of cluster, failover_group, weighted, direct and redirect"});
+             "write one of cluster, failover_group, weighted, release, direct and redirect"});
     return;
   }
   if (has("hash_on") && !has("weighted")) {
@@ -170,6 +178,8 @@ void from_keys(Reader& reader, NodeId id, TargetKeys&& keys, RouteTarget& target
     target = std::move(keys.direct).value_or(DirectTarget{});
   } else if (has("redirect")) {
     target = std::move(keys.redirect).value_or(RedirectTarget{});
+  } else if (has("release")) {
+    target = ReleaseTarget{std::move(keys.release)};
   } else if (has("failover_group")) {
     target = FailoverTarget{std::move(keys.failover_group)};
   } else {

@@ -28,6 +28,7 @@ class CrossCheck {
     for (const std::string& name : config_.admin.ready_when) check_ready_when(name);
     if (config_.region) check_region(*config_.region);
     for (const ClusterConfig& cluster : config_.clusters) check_fallback(cluster);
+    for (const ReleaseConfig& release : config_.releases) check_release(release);
     for (const RouteConfig& route : config_.routes) check_route(route);
     warn_unused();
   }
@@ -118,17 +119,19 @@ class CrossCheck {
       }
     }
     if (const auto* one = std::get_if<ClusterTarget>(&route.target)) {
-      check_target(one->cluster, route);
+      check_clusters(one->cluster, route.target_location, key_of(route, "target.cluster"));
     } else if (const auto* many = std::get_if<WeightedTarget>(&route.target)) {
       for (const WeightedCluster& part : many->clusters) {
         if (!part.group.empty()) {
-          check_group_name(part.group, route, part.location, "target.weighted");
+          check_group_name(part.group, part.location, key_of(route, "target.weighted"));
         } else {
-          check_cluster(part.cluster, route, part.location, "target.weighted");
+          check_clusters(part.cluster, part.location, key_of(route, "target.weighted"));
         }
       }
     } else if (const auto* group = std::get_if<FailoverTarget>(&route.target)) {
-      check_group_name(group->group, route, route.target_location, "target.failover_group");
+      check_group_name(group->group, route.target_location, key_of(route, "target.failover_group"));
+    } else if (const auto* release = std::get_if<ReleaseTarget>(&route.target)) {
+      check_release_name(release->release, route);
     }
     check_timeouts(route);
   }
@@ -145,14 +148,17 @@ class CrossCheck {
     check_cluster_name(fallback.cluster, fallback.location, key);
   }
 
-  void check_target(const std::string& name, const RouteConfig& route) {
+  static std::string key_of(const RouteConfig& route, std::string_view key) {
+    return "routes." + route.name + "." + std::string(key);
+  }
+
+  // A cluster, or one for each cell.
+  void check_clusters(const std::string& name, const SourceLocation& where,
+                      const std::string& key) {
     const std::size_t at = name.find(kCellPlaceholder);
-    if (at == std::string::npos) {
-      return check_cluster(name, route, route.target_location, "target.cluster");
-    }
-    const std::string key = "routes." + route.name + ".target.cluster";
+    if (at == std::string::npos) return check_cluster_name(name, where, key);
     if (!config_.cells) {
-      return out_.error(route.target_location, key,
+      return out_.error(where, key,
                         {"`{cell}` without cells", "add cells: {members: {c1: {}, c2: {}}}"});
     }
     for (const CellConfig& cell : config_.cells->members) {
@@ -164,15 +170,49 @@ class CrossCheck {
         continue;
       }
       out_.error(
-          route.target_location, key,
+          where, key,
           {"cell `" + cell.name + "` has no endpoint here: there is no cluster `" + one + "`",
            "add it under clusters:"});
     }
   }
 
-  void check_cluster(const std::string& name, const RouteConfig& route, const SourceLocation& at,
-                     std::string_view key) {
-    check_cluster_name(name, at, "routes." + route.name + "." + std::string(key));
+  void check_release(const ReleaseConfig& release) {
+    releases_.insert(release.name);
+    const std::string key = "releases." + release.name;
+    check_place(release.default_to, release.default_location, key + ".default");
+    for (const ReleaseRule& rule : release.rules) {
+      check_place(rule.to, rule.to_location, key + ".rules." + rule.label + ".to");
+    }
+  }
+
+  // A cluster, one for each cell, or a failover group.
+  void check_place(const std::string& name, const SourceLocation& at, const std::string& key) {
+    if (!groups_.contains(name)) {
+      const bool exact = name.find(kCellPlaceholder) == std::string::npos;
+      const std::vector<std::string_view> groups(groups_.begin(), groups_.end());
+      const std::string_view close = nearest(name, groups);
+      if (!exact || clusters_.contains(name) || close.empty()) {
+        return check_clusters(name, at, key);
+      }
+      return check_group_name(name, at, key);
+    }
+    used_groups_.insert(name);
+    if (!clusters_.contains(name)) return;
+    used_.insert(name);
+    out_.error(at, key,
+               {"`" + name + "` is both a cluster and a failover group", "rename one of them"});
+  }
+
+  void check_release_name(const std::string& name, const RouteConfig& route) {
+    used_releases_.insert(name);
+    if (name.empty() || releases_.contains(name)) return;
+    const std::vector<std::string_view> known(releases_.begin(), releases_.end());
+    const std::string_view close = nearest(name, known);
+    used_releases_.insert(close);
+    out_.error(
+        route.target_location, key_of(route, "target.release"),
+        {"there is no release `" + name + "`",
+         close.empty() ? "add it under releases:" : "did you mean `" + std::string(close) + "`?"});
   }
 
   void check_cluster_name(const std::string& name, const SourceLocation& at,
@@ -197,8 +237,7 @@ class CrossCheck {
     }
   }
 
-  void check_group_name(const std::string& name, const RouteConfig& route, const SourceLocation& at,
-                        std::string_view key) {
+  void check_group_name(const std::string& name, const SourceLocation& at, const std::string& key) {
     if (name.empty() || groups_.contains(name)) {
       used_groups_.insert(name);
       return;
@@ -206,7 +245,7 @@ class CrossCheck {
     const std::vector<std::string_view> known(groups_.begin(), groups_.end());
     const std::string_view close = nearest(name, known);
     used_groups_.insert(close);
-    out_.error(at, "routes." + route.name + "." + std::string(key),
+    out_.error(at, key,
                {"there is no failover group `" + name + "`",
                 close.empty() ? "add it under failover_groups:"
                               : "did you mean `" + std::string(close) + "`?"});
@@ -230,6 +269,11 @@ class CrossCheck {
       out_.warning(group.location, "failover_groups." + group.name,
                    {"no route leads to this group", ""});
     }
+    for (const ReleaseConfig& release : config_.releases) {
+      if (used_releases_.contains(release.name)) continue;
+      out_.warning(release.location, "releases." + release.name,
+                   {"no route leads to this release", ""});
+    }
     if (!config_.routes.empty()) return;
     out_.warning({0, 0, 0}, "routes", {"no route, so every request gets 404", ""});
   }
@@ -241,6 +285,8 @@ class CrossCheck {
   std::unordered_set<std::string_view> used_;
   std::unordered_set<std::string_view> groups_;
   std::unordered_set<std::string_view> used_groups_;
+  std::unordered_set<std::string_view> releases_;
+  std::unordered_set<std::string_view> used_releases_;
   std::unordered_map<std::string_view, const RouteConfig*> routes_;
 };
 

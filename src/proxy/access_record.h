@@ -36,6 +36,9 @@ struct AccessRecord {
   int64_t priority = -1;         ///< 0 is shed last, 5 first; -1: nobody said one.
   std::string_view cell;         ///< Its home; empty: the config has no cells.
   std::string_view cell_served;  ///< Empty: nobody here knows.
+  std::string_view release;      ///< That said which version; empty: the target is none.
+  std::string_view release_to;
+  std::string_view release_rule;
   std::string_view cluster;
   std::string_view endpoint;  ///< Of the last attempt.
   uint32_t attempts = 0;

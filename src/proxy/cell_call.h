@@ -9,6 +9,7 @@
 #include <memory>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "proxy/cells.h"
 
@@ -22,6 +23,8 @@ struct CellCall {
 
   const Cells* cells;                 ///< Of the snapshot that it was identified by.
   std::shared_ptr<const Cells> kept;  ///< The same, once that snapshot has gone.
+  /// The target's clusters, cell by cell, in that snapshot; null: it names no {cell}.
+  const std::vector<std::uint32_t>* targets = nullptr;
   std::uint32_t home = Cells::kNone;
   std::uint32_t served = Cells::kNone;  ///< kNone: not yet, or nobody here knows.
   std::uint32_t hops = 0;               ///< Of this leg between weirs, those before this one too.

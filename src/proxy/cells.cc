@@ -23,36 +23,6 @@ std::vector<policy::Rendezvous::Node> nodes_of(const std::vector<CellConfig>& me
   return out;
 }
 
-// By cell, as Cells::clusters().
-std::vector<std::vector<std::uint32_t>> clusters_of(const Config& config, std::uint32_t self) {
-  const std::vector<CellConfig>& members = config.cells->members;
-  std::vector<std::vector<std::uint32_t>> out(members.size());
-  std::vector<bool> owned(config.clusters.size(), false);
-  for (const RouteConfig& route : config.routes) {
-    const auto* target = std::get_if<ClusterTarget>(&route.target);
-    const size_t at =
-        target == nullptr ? std::string::npos : target->cluster.find(kCellPlaceholder);
-    if (at == std::string::npos) continue;
-    for (size_t cell = 0; cell < members.size(); ++cell) {
-      std::string name = target->cluster;
-      name.replace(at, std::string_view(kCellPlaceholder).size(), members[cell].name);
-      const auto found = std::ranges::find(config.clusters, name, &ClusterConfig::name);
-      if (found == config.clusters.end()) continue;
-      const auto place = static_cast<std::uint32_t>(found - config.clusters.begin());
-      owned[place] = true;
-      out[cell].push_back(place);
-    }
-  }
-  for (std::uint32_t i = 0; self != Cells::kNone && i < owned.size(); ++i) {
-    if (!owned[i]) out[self].push_back(i);
-  }
-  for (auto& list : out) {
-    std::ranges::sort(list);
-    list.erase(std::ranges::unique(list).begin(), list.end());
-  }
-  return out;
-}
-
 std::uint32_t limit_of(const CellConfig& cell) {
   if (const auto* number = std::get_if<std::uint32_t>(&cell.guest_capacity)) return *number;
   const auto* part = std::get_if<Share>(&cell.guest_capacity);
@@ -102,7 +72,6 @@ std::unique_ptr<Cells> Cells::compile(const Config& config, const ReadFile& read
 Cells::Cells(const Config& config)
     : config_(*config.cells), rendezvous_(nodes_of(config_.members)) {
   self_ = find(config_.self);
-  clusters_ = clusters_of(config, self_);
   if (self_ != kNone) guest_limit_ = limit_of(member(self_));
   std::string_view region = config_.region;
   if (region.empty() && self_ != kNone) region = member(self_).region;

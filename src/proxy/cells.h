@@ -55,9 +55,6 @@ class Cells {
     return *rows_[home * size() + served];
   }
   CellState state(std::uint32_t cell) const;
-  /// The clusters that serve in it, by their place in the config: those that {cell} names, and here
-  /// all that no cell has for itself.
-  const std::vector<std::uint32_t>& clusters(std::uint32_t cell) const { return clusters_[cell]; }
   /// Guests that self serves at once; UINT32_MAX: as many as come.
   std::uint32_t guest_limit() const { return guest_limit_; }
 
@@ -121,7 +118,6 @@ class Cells {
   std::uint32_t self_ = kNone;
   std::uint32_t guest_limit_ = UINT32_MAX;
   std::uint64_t near_ = 0;  ///< Cells of the region that this weir stands in.
-  std::vector<std::vector<std::uint32_t>> clusters_;
   policy::Rendezvous rendezvous_;
   std::vector<Rule> rules_;
   CellKeys keys_;

@@ -40,6 +40,7 @@ namespace weir::policy {
 enum class TrafficOutcome : uint8_t;
 enum class CellReason : std::uint8_t;
 struct LimitVerdict;
+struct ReleaseRow;
 }  // namespace weir::policy
 
 namespace weir::upstream {
@@ -375,6 +376,7 @@ class Exchange final : public base::ListLink<> {
   /// Admits the exchange to a target of choose_target()'s form, and leaves the one it was in.
   Result<void> enter(uint32_t target);
   size_t choose_weighted(const WeightedTarget& target);
+  uint32_t choose_release(uint32_t release);
   uint64_t sticky_hash();
   uint64_t hash_of(const HashOn& on);
 
@@ -452,6 +454,7 @@ class Exchange final : public base::ListLink<> {
   BestAnswer* best_ = nullptr;    ///< Null until an answer is kept.
   Owner* owner_ = nullptr;        ///< In the arena; null where the config knows no owners.
   CellCall* cell_ = nullptr;      ///< In the arena; null where the config knows no cells.
+  const policy::ReleaseRow* release_ = nullptr;  ///< Which rule decided; null: the target has none.
 
   std::string_view client_ip_;
   std::string_view request_id_;

@@ -19,7 +19,7 @@ struct OpenClusters final : policy::ExplainedBy {
   base::OutcomeCounts explained(const base::OutcomeCounts&, TimePoint now) const override {
     base::OutcomeCounts out;
     if (snapshot.breakers.empty()) return out;
-    for (const uint32_t cluster : snapshot.cells->clusters(cell)) {
+    for (const uint32_t cluster : snapshot.targets.in_cell[cell]) {
       const auto& breakers = snapshot.breakers[cluster];
       if (breakers == nullptr) continue;
       out += breakers->explains(*snapshot.config->clusters[cluster].circuit_breaker, now);
@@ -41,7 +41,7 @@ bool Exchange::cell_open(uint32_t cell) {
   const Cells& cells = *cell_->cells;
   if (cells.config().circuit_breaker && cells.record(cell).breaker.open(now)) return true;
   if (snapshot.breakers.empty()) return false;
-  const auto& breakers = snapshot.breakers[snapshot.route_clusters[route_index_][cell]];
+  const auto& breakers = snapshot.breakers[(*cell_->targets)[cell]];
   return breakers != nullptr && breakers->open(now);
 }
 

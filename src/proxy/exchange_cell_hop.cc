@@ -24,11 +24,6 @@ bool is_safe(Method method) {
   return method == Method::kGet || method == Method::kHead || method == Method::kOptions;
 }
 
-bool names_cell(const RouteTarget& target) {
-  const auto* one = std::get_if<ClusterTarget>(&target);
-  return one != nullptr && one->cluster.find(kCellPlaceholder) != std::string::npos;
-}
-
 // Nothing was sent, because there was nobody to send it to.
 bool met_nobody(const Error& error) {
   switch (error.code) {
@@ -51,14 +46,16 @@ bool met_nobody(const Error& error) {
 Result<void> Exchange::enter_cell() {
   const Cells& cells = *cell_->cells;
   const uint32_t self = cells.self();
-  if (!names_cell(route_->target())) {
+  const uint32_t target = choose_target();
+  if ((target & kCellsBit) == 0) {
     if (self != Cells::kNone) {
       if (const Result<void> taken = take_guest(); !taken) return taken;
       if (const Result<void> passed = pass_cell_breaker(self); !passed) return passed;
       cell_->served = self;
     }
-    return enter(choose_target());
+    return enter(target);
   }
+  cell_->targets = &worker_.snapshot().targets.of_cells[target & ~kCellsBit];
   // Who has hopped to this cell is served here: sending him home would send him in circles.
   const bool sent = cell_->hops > 0 && self != Cells::kNone;
   const uint32_t first = sent ? self : cell_->home;
@@ -72,8 +69,7 @@ Result<void> Exchange::enter_cell() {
 }
 
 bool Exchange::cell_usable(uint32_t cell) {
-  const uint32_t target = worker_.snapshot().route_clusters[route_index_][cell];
-  return worker_.cluster(target).shared().health().usable;
+  return worker_.cluster((*cell_->targets)[cell]).shared().health().usable;
 }
 
 Result<void> Exchange::serve_in(uint32_t cell, CellReason reason) {
@@ -82,7 +78,7 @@ Result<void> Exchange::serve_in(uint32_t cell, CellReason reason) {
     if (cell_->guest_of != nullptr && !policy::is_hop(reason)) reason = CellReason::kGuest;
   }
   if (const Result<void> passed = pass_cell_breaker(cell); !passed) return passed;
-  const Result<void> entered = enter(worker_.snapshot().route_clusters[route_index_][cell]);
+  const Result<void> entered = enter((*cell_->targets)[cell]);
   if (!entered) {
     leave_guest();
     return entered;
@@ -162,7 +158,7 @@ Result<void> Exchange::hop_from(uint32_t from, CellReason reason) {
 // Of those that were not tried: in the home's region before elsewhere, then by free capacity.
 uint32_t Exchange::roomiest_cell() {
   const Cells& cells = *cell_->cells;
-  const std::vector<uint32_t>& targets = worker_.snapshot().route_clusters[route_index_];
+  const std::vector<uint32_t>& targets = *cell_->targets;
   const std::string& region = cells.member(cell_->home).region;
   uint32_t best = Cells::kNone;
   uint64_t best_rank = 0;
@@ -185,7 +181,7 @@ uint32_t Exchange::roomiest_cell() {
 // Nobody at home could be reached: the next cell at once, since this one has felt nothing of it.
 bool Exchange::hop_after(const Error& error) {
   const bool possible = cell_->served != Cells::kNone && routed() && met_nobody(error) &&
-                        names_cell(route_->target()) && !downstream_gone_ &&
+                        cell_->targets != nullptr && !downstream_gone_ &&
                         bytes_received_ == held_.size();
   if (!possible) return false;
   if (attempt_.has_untried() && may_repeat()) return false;

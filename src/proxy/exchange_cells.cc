@@ -187,6 +187,7 @@ void Exchange::assign_cell(int64_t now) {
 
 void Exchange::keep_cells(std::shared_ptr<const Cells> cells) {
   if (cell_->kept == nullptr) cell_->kept = std::move(cells);
+  cell_->targets = nullptr;
 }
 
 void Exchange::release_cell() {

@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "http/header_id.h"
+#include "policy/release_ledger.h"
 #include "proxy/access_record.h"
 #include "proxy/cell_call.h"
 #include "proxy/exchange.h"
@@ -233,6 +234,11 @@ void Exchange::write_log(int64_t total_us) {
   if (cell_ != nullptr) {
     record.cell = cell_->name(cell_->home);
     record.cell_served = cell_->name(cell_->served);
+  }
+  if (release_ != nullptr) {
+    record.release = release_->release;
+    record.release_to = release_->to;
+    record.release_rule = release_->rule;
   }
   if (request_permit_) record.cluster = cluster().name();
   record.endpoint = attempt_.endpoint_text();

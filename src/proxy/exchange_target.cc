@@ -38,9 +38,11 @@ Exchange::Next Exchange::choose_cluster() {
 }
 
 uint32_t Exchange::choose_target() {
-  const std::vector<uint32_t>& targets = worker_.snapshot().route_clusters[route_index_];
+  const std::vector<uint32_t>& targets = worker_.snapshot().targets.of_route[route_index_];
   const auto* weighted = std::get_if<WeightedTarget>(&route_->target());
-  return weighted == nullptr ? targets[0] : targets[choose_weighted(*weighted)];
+  if (weighted != nullptr) return targets[choose_weighted(*weighted)];
+  const uint32_t target = targets[0];
+  return (target & kReleaseBit) == 0 ? target : choose_release(target & ~kReleaseBit);
 }
 
 Result<void> Exchange::enter(uint32_t target) {

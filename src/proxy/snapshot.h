@@ -15,11 +15,41 @@
 #include "proxy/cells.h"
 #include "proxy/listener.h"
 #include "proxy/policies.h"
+#include "proxy/releases.h"
 #include "route/table.h"
 #include "upstream/cluster_list.h"
 #include "upstream/failover_manager.h"
 
 namespace weir::proxy {
+
+inline constexpr uint32_t kGroupBit = 1U << 31;    ///< Snapshot::failover.
+inline constexpr uint32_t kCellsBit = 1U << 30;    ///< Targets::of_cells.
+inline constexpr uint32_t kReleaseBit = 1U << 29;  ///< Snapshot::releases.
+
+/// Where requests may be led: indices into Snapshot::clusters; with one of the bits above, into
+/// what the bit says.
+struct Targets {
+  /// Per route: its target's places, in the target's order; empty for answers that need none.
+  std::vector<std::vector<uint32_t>> of_route;
+  /// Per release: the places of its rules in order, then of its default.
+  std::vector<std::vector<uint32_t>> of_release;
+  /// Per name with {cell} in it: its clusters, in the order of the cells.
+  std::vector<std::vector<uint32_t>> of_cells;
+  /// Per cell: the clusters that serve in it, those of of_cells and in cells.self all others.
+  std::vector<std::vector<uint32_t>> in_cell;
+
+  /// Calls `see` with each cluster or failover group that `target` can lead to.
+  template <class See>
+  void each_end(uint32_t target, See see) const {
+    if ((target & kReleaseBit) != 0) {
+      for (const uint32_t to : of_release[target & ~kReleaseBit]) each_end(to, see);
+    } else if ((target & kCellsBit) != 0) {
+      for (const uint32_t cluster : of_cells[target & ~kCellsBit]) see(cluster);
+    } else {
+      see(target);
+    }
+  }
+};
 
 struct Snapshot {
   uint64_t version = 0;  ///< Counts up with each published config, from 1.
@@ -33,16 +63,11 @@ struct Snapshot {
   std::shared_ptr<const upstream::FailoverGroups> failover;  ///< Null: there are none.
   /// In the order of config->clusters, null for those without a breaker; empty: none has one.
   std::vector<std::shared_ptr<policy::ClusterBreakers>> breakers;
-  /// Per route: indices into `clusters` of its target, in the target's order, and in that of
-  /// the cells where it names {cell}; empty for answers that need none. With kGroupBit they are
-  /// indices into `failover`.
-  std::vector<std::vector<uint32_t>> route_clusters;
+  std::shared_ptr<const Releases> releases;  ///< Null: there are none.
+  Targets targets;
 };
 
-inline constexpr uint32_t kGroupBit = 1U << 31;
-
-/// Resolves the targets of all routes. Requires: the config has been validated, so every name
-/// exists.
-std::vector<std::vector<uint32_t>> resolve_route_clusters(const Config& config);
+/// Requires: the config has been validated, so every name exists.
+Targets resolve_targets(const Config& config);
 
 }  // namespace weir::proxy

@@ -71,6 +71,13 @@ clusters:
 failover_groups:
   orders-anywhere:
     members: [{cluster: orders, capacity: 1000}, {cluster: orders-by-name, priority: 1, capacity: 200}]
+releases:
+  orders:
+    default: orders
+    rules:
+      - {name: probes, tenants: [probe-1, probe-2], to: orders-by-name}
+      - {match: {headers: {x-canary: "1"}, query: {version: next}}, to: orders-by-name}
+      - {weight: 5%, to: orders-anywhere}
 routes:
   - {name: orders, target: {cluster: orders}, hedge: {}}
   - name: orders-canary
@@ -97,6 +104,7 @@ routes:
   - name: orders-anywhere
     match: {path: {prefix: /anywhere/}}
     target: {failover_group: orders-anywhere}
+  - {name: orders-released, match: {path: {prefix: /released/}}, target: {release: orders}}
   - {name: health, match: {path: {exact: /health}}, target: {direct: {}}}
   - name: moved
     match: {path: {prefix: /old/}}
@@ -119,7 +127,8 @@ std::set<std::pair<std::string, std::string>> documented_keys() {
     const bool is_key = end != 0 && end != std::string::npos && text[end] == ':' &&
                         (!is_comment || text == "endpoints_file: orders.endpoints.yaml" ||
                          text == "overrides_file: addresses.limits.yaml" ||
-                         text == "tenants_file: tenants.yaml" || text == "pins_file: pins.yaml");
+                         text == "tenants_file: tenants.yaml" || text == "pins_file: pins.yaml" ||
+                         text == "tenants_file: beta.tenants.yaml");
     if (is_key) {
       found.emplace(text.substr(0, end), std::exchange(comment, {}));
     } else if (is_comment) {

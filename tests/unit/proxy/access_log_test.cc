@@ -43,6 +43,9 @@ AccessRecord full_record() {
   r.tries = "blue/10.0.0.2:80=503, blue/10.0.0.3:80=502, blue/10.0.0.1:80=connect_refused";
   r.cell = "c1";
   r.cell_served = "c2";
+  r.release = "orders";
+  r.release_to = "orders-v2";
+  r.release_rule = "early";
   r.grpc_status = 14;
   r.upstream_status = 502;
   r.upstream_reused = true;

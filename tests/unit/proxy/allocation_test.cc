@@ -54,24 +54,24 @@ class AllocationTest : public ProxyTest {
     origin.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Type: text/plain\r\n\r\nhello");
     ASSERT_TRUE(client.read_some().ends_with("hello"));
   }
+  // Requires: what is served takes kRequest to the origin as a request for `target`.
+  void expect_none(const std::string& target);
   static constexpr const char* kRequest =
       "GET /some/path?with=query HTTP/1.1\r\nHost: app.example.com\r\nUser-Agent: test\r\n"
       "Accept: */*\r\n\r\n";
   Origin origin_;
 };
 
-TEST_F(AllocationTest, NoneInTenThousandRequests) {
-  serve("clusters:\n" + cluster_yaml(origin_) +
-        "routes:\n  - {name: all, match: {hosts: ['*.example.com'], path: {prefix: /some}}, "
-        "target: {cluster: origin}, rewrite: {prefix: /other}}\n");
+void AllocationTest::expect_none(const std::string& target) {
   Wire client = this->client();
   client.send(kRequest);
   Wire origin = origin_.accept();
-  ASSERT_TRUE(origin.read_some().starts_with("GET /other/path?with=query"));
+  ASSERT_TRUE(origin.read_some().starts_with("GET " + target));
   origin.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
   client.read_some();
   for (int i = 0; i < 100; ++i) exchange(client, origin);
 
+  calls = 0;
   worker().loop().post([] {
     counted_thread = true;
     counting = true;
@@ -89,6 +89,21 @@ TEST_F(AllocationTest, NoneInTenThousandRequests) {
   origin.read_some();
   counting = false;
   EXPECT_GT(calls, 0u);
+}
+
+TEST_F(AllocationTest, NoneInTenThousandRequests) {
+  serve("clusters:\n" + cluster_yaml(origin_) +
+        "routes:\n  - {name: all, match: {hosts: ['*.example.com'], path: {prefix: /some}}, "
+        "target: {cluster: origin}, rewrite: {prefix: /other}}\n");
+  expect_none("/other/path?with=query");
+}
+
+TEST_F(AllocationTest, NoneWhereAReleaseDecides) {
+  serve("identity: {tenant: [{value: acme}]}\nclusters:\n" + cluster_yaml(origin_) +
+        "releases: {app: {default: origin, rules: [{tenants: [initech], to: origin}, "
+        "{match: {headers: {x-canary: '1'}}, to: origin}, {weight: 5%, to: origin}]}}\n"
+        "routes: [{name: all, target: {release: app}}]\n");
+  expect_none("/some/path?with=query");
 }
 
 }  // namespace

@@ -156,7 +156,11 @@ void ProxyTest::serve(const std::string& routes_and_clusters, const std::string&
     snapshot->policies = std::move(policies);
   }
   snapshot->clusters = clusters_.apply(config->clusters);
-  snapshot->route_clusters = resolve_route_clusters(*config);
+  if (auto releases = Releases::compile(*config, diagnostics)) {
+    releases->join(releases_);
+    snapshot->releases = std::move(releases);
+  }
+  snapshot->targets = resolve_targets(*config);
   AccessLogConfig log;
   snapshot->access_log = std::make_unique<AccessLogFormat>(*AccessLogFormat::compile(log));
   if (!listener_) {

@@ -89,6 +89,7 @@ class ProxyTest : public ::testing::Test {
   SystemClock clock_;
   Office office_;
   policy::LimitRegistry limits_{office_, clock_, {1, 2}};
+  policy::ReleaseLedger releases_{1};
   net::Loop control_;
   net::Resolver resolver_;
   upstream::ClusterManager clusters_;
