@@ -124,11 +124,11 @@ std::set<std::pair<std::string, std::string>> documented_keys() {
     std::string text = is_comment ? line.substr(2) : line;
     if (text.starts_with("- ")) text.erase(0, 2);
     const std::size_t end = text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_");
-    const bool is_key = end != 0 && end != std::string::npos && text[end] == ':' &&
-                        (!is_comment || text == "endpoints_file: orders.endpoints.yaml" ||
-                         text == "overrides_file: addresses.limits.yaml" ||
-                         text == "tenants_file: tenants.yaml" || text == "pins_file: pins.yaml" ||
-                         text == "tenants_file: beta.tenants.yaml");
+    const bool is_key =
+        end != 0 && end != std::string::npos && text[end] == ':' &&
+        (!is_comment || text == "endpoints_file: orders.endpoints.yaml" ||
+         text == "overrides_file: addresses.limits.yaml" || text == "tenants_file: tenants.yaml" ||
+         text == "pins_file: pins.yaml" || text == "tenants_file: beta.tenants.yaml");
     if (is_key) {
       found.emplace(text.substr(0, end), std::exchange(comment, {}));
     } else if (is_comment) {
