@@ -139,7 +139,9 @@ void FailoverManager::look_at(Group& group, Entry& entry, TimePoint now) {
   standing.weight = healthy_part(entry.config.capacity.value_or(kPlainWeight), health);
   if (entry.config.capacity) {
     const std::uint64_t part = *entry.config.capacity / std::max(1U, group.config.fleet_size);
-    standing.limit = healthy_part(part, health);
+    // Where nobody is well only need leads, and then as if all were.
+    standing.limit =
+        health.healthy_weight == 0 ? static_cast<std::uint32_t>(part) : healthy_part(part, health);
   }
   member.publish(standing);
   const bool news = std::exchange(entry.served, entry.served || standing.phase == MemberPhase::kUp);

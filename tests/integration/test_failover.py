@@ -260,6 +260,30 @@ def test_failover_one_function_that_fails_leaves_the_cluster_to_the_others(lab):
     assert not member_of(gateway, "a")["suspected"]
 
 
+CHECKED = {"health_check": {"http": {"path": "/check"}, "interval": "100ms", "timeout": "100ms"}}
+
+
+def wait_until(gateway, **wanted):
+    """Until every member of the group is so."""
+    (key, value), = wanted.items()
+    eventually(lambda: {m[key] for m in groups_of(gateway)[0]["members"]} == {value},
+               f"every {key} is {value}")
+
+
+def test_failover_panic_asks_those_that_were_well_before(lab):
+    checked = {"status": 200}
+
+    def half(found, connection):
+        connection.answer(checked["status"] if found.target == "/check" else 200, b"served")
+    members = ordered(lab.serving(half), lab.serving(half))
+    gateway = lab.gateway(group_config(members, clusters={"a": CHECKED, "b": CHECKED}))
+    client = lab.client(gateway)
+    assert client.get().status == 200
+    checked["status"] = 500
+    wait_until(gateway, why="no_healthy_endpoint")
+    assert client.get().body == b"served"
+
+
 def test_failover_a_member_that_serves_again_gets_its_traffic_back(lab):
     answers = {"a": 503}
     first = answering(lab, lambda: answers["a"], b"a")
