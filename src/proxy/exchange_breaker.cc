@@ -119,6 +119,9 @@ void Exchange::tell_breaker(CallOutcome outcome, Duration took) {
   upstream::WorkerCluster& in = cluster();
   // A reload has taken the breaker away.
   if (!in.config().circuit_breaker) return;
+  // All of its endpoints are out, and asked only in need: that explains all. The cluster must not
+  // be refused for it when they are well again.
+  if (in.endpoints().eligible() == 0) return;
   const CircuitBreakerConfig& config = *in.config().circuit_breaker;
   if (outcome == CallOutcome::kSuccess && took > config.slow_call_duration) {
     outcome = CallOutcome::kSlow;

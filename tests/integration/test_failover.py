@@ -284,6 +284,28 @@ def test_failover_panic_asks_those_that_were_well_before(lab):
     assert client.get().body == b"served"
 
 
+def test_failover_what_fails_in_need_opens_no_breaker(lab):
+    settings = merge(CHECKED, {"circuit_breaker": {"minimum_requests": 5}})
+    origins = [naming(lab, "a"), naming(lab, "b")]
+    gateway = lab.gateway(group_config(ordered(*origins), clusters={"a": settings, "b": settings}))
+    client = lab.client(gateway)
+    assert client.get().status == 200
+    ports = [origin.port for origin in origins]
+    for origin in origins:
+        origin.close()
+    wait_until(gateway, why="no_healthy_endpoint")
+    for _ in range(20):
+        assert_refused(client.get(), "connect_refused")
+
+    def back(found, connection):
+        connection.answer(500 if found.target == "/bad" else 200, b"back")
+    for port in ports:
+        lab.serving(back, port=port)
+    wait_until(gateway, why="requests fail in a row")
+    assert client.get("/bad").status == 500
+    assert {client.get().status for _ in range(20)} == {200}
+
+
 def test_failover_a_member_that_serves_again_gets_its_traffic_back(lab):
     answers = {"a": 503}
     first = answering(lab, lambda: answers["a"], b"a")
