@@ -79,6 +79,14 @@ class Filler:
             sock.close()
 
 
+@drill("cluster-frozen", "the first cluster is stopped (SIGSTOP): it accepts, and says nothing")
+def cluster_frozen(lab):
+    region = Region(lab)
+    run = strike(region, lambda: region.each("a", lambda origin: origin.freeze()),
+                 lambda: region.each("a", lambda origin: origin.thaw()))
+    return run.figures(cluster_is("a"), SILENT, HOME)
+
+
 @drill("cluster-503", "every answer of the first cluster is a 503; its checks pass")
 def cluster_503(lab):
     region = Region(lab)
@@ -120,3 +128,31 @@ def cluster_flaps(lab):
     back = run.ledger.share(cluster_is("a"), run.fault + 1.0, run.healed)
     return run.figures(cluster_is("a"), REFUSED, 14.0) + [
         at_most("its part while it flaps", back, 0.05)]
+
+
+def nobody_left(lab, fault, heal, again):
+    """What clients get is failures: that they come at once, cost little, and end with the fault:
+    `again` seconds after it."""
+    region = Region(lab)
+    run = strike(region, fault(region), heal(region), Times(lab, during=5.0, after=5.0))
+    meanwhile = run.ledger.between(run.fault + 1.0, run.healed)
+    back = run.ledger.well_again(run.healed, run.end)
+    slow = max(request.took for request in meanwhile)
+    return [run.struck(lambda cluster, endpoint: True), run.amplification(),
+            at_most("slowest meanwhile s", slow, 1.0),
+            shown("how they end", run.ledger.ways(meanwhile)),
+            shown("tries a request", f"{run.ledger.tries(run.fault, run.healed):.2f}"),
+            at_most("served again s", back, again), *run.others()]
+
+
+@drill("all-killed", "all clusters are killed: nobody is left to serve")
+def all_killed(lab):
+    return nobody_left(lab, lambda region: lambda: region.each("abc", lambda o: o.kill()),
+                       lambda region: lambda: region.each("abc", lambda o: o.start()), 3.0)
+
+
+@drill("all-503", "every answer of all clusters is a 503: who tries again makes it worse")
+def all_503(lab):
+    return nobody_left(lab, lambda region: lambda: region.tell("abc", "status 503 1"),
+                       lambda region: lambda: region.tell("abc", "well"),
+                       7.0)  # breakers: open for the second time, probes, ramp

@@ -52,6 +52,12 @@ class Request:
             (self.cluster, self.endpoint)
 
     @property
+    def not_connected(self):
+        """Tries that did not come to a connection."""
+        ends = [each.outcome for each in self.tries] or [self.reason]
+        return sum(end.startswith("connect_") for end in ends)
+
+    @property
     def good(self):
         return 200 <= self.status < 300 and not self.reason
 
@@ -105,7 +111,20 @@ class Ledger:
             at += SLICE
         return None
 
+    def well_again(self, begin, end):
+        """Seconds from `begin` until nothing fails any more: of what begins before `end`."""
+        bad = [request.at for request in self.between(begin, end) if not request.good]
+        return max(bad) - begin if bad else 0.0
+
     def amplification(self, begin, end):
+        """Requests that went upstream, of those that clients made: a connection that did not come
+        about has carried none."""
+        found = self.between(begin, end)
+        sent = sum(request.attempts - request.not_connected for request in found)
+        return sent / max(len(found), 1)
+
+    def tries(self, begin, end):
+        """Tries a request, connections that did not come about included."""
         found = self.between(begin, end)
         return sum(request.attempts for request in found) / max(len(found), 1)
 

@@ -16,6 +16,7 @@ as anybody answers. Each line on its standard input is a mode that holds from th
     backlog N                  connections that the kernel may hold until they are accepted
     count                      prints how many requests it has had"""
 import asyncio
+import os
 import random
 import re
 import socket
@@ -118,16 +119,23 @@ class Origin:
         self.listener = listener
         self.modes = Modes()
         self.requests = 0
+        self.unread = ""
 
     def told(self):
-        line = sys.stdin.readline()
-        if not line:  # whoever started it has gone
+        """Whatever there is to read: several lines may come at once, or half of one."""
+        read = os.read(sys.stdin.fileno(), 4096).decode()
+        if not read:  # whoever started it has gone
             asyncio.get_running_loop().stop()
-        elif line.strip() == "count":
+        *lines, self.unread = (self.unread + read).split("\n")
+        for line in lines:
+            self.obey(line)
+
+    def obey(self, line):
+        if line == "count":
             print(self.requests, flush=True)
         elif line.startswith("backlog "):
             self.listener.listen(int(line.split()[1]))
-        elif line.strip():
+        elif line:
             self.modes.obey(line)
 
     async def serve(self):
