@@ -138,7 +138,14 @@ class OriginProcess:
 
     def count(self):
         """Requests that it has had."""
-        self.tell("count")
+        return self.ask("count")
+
+    def peak(self):
+        """Requests that it had at once, at most."""
+        return self.ask("peak")
+
+    def ask(self, what):
+        self.tell(what)
         return int(self.process.stdout.readline())
 
     def kill(self):

@@ -14,7 +14,8 @@ as anybody answers. Each line on its standard input is a mode that holds from th
     slower FACTOR              /ms/N takes so many times as long
     reset SHARE                this share of the answers breaks off in the middle
     backlog N                  connections that the kernel may hold until they are accepted
-    count                      prints how many requests it has had"""
+    count                      prints how many requests it has had
+    peak                       prints how many it had at once, at most"""
 import asyncio
 import os
 import random
@@ -88,7 +89,7 @@ class Serving(asyncio.Protocol):
             return False
         target, self.target = self.target, None
         modes = WELL if target == "/health" else self.origin.modes
-        self.origin.requests += 1
+        self.origin.begun(target)
         wait = modes.wait(target)
         if wait:
             asyncio.get_running_loop().call_later(wait, self.answer, target, modes)
@@ -97,6 +98,7 @@ class Serving(asyncio.Protocol):
         return bool(self.buffer)
 
     def answer(self, target, modes):
+        self.origin.ended(target)
         if self.transport.is_closing():
             return
         sized = re.match(r"/bytes/(\d+)", target)
@@ -118,8 +120,16 @@ class Origin:
         self.name = name
         self.listener = listener
         self.modes = Modes()
-        self.requests = 0
+        self.requests = self.now = self.most = 0
         self.unread = ""
+
+    def begun(self, target):
+        self.requests += 1
+        self.now += target != "/health"
+        self.most = max(self.most, self.now)
+
+    def ended(self, target):
+        self.now -= target != "/health"
 
     def told(self):
         """Whatever there is to read: several lines may come at once, or half of one."""
@@ -133,6 +143,8 @@ class Origin:
     def obey(self, line):
         if line == "count":
             print(self.requests, flush=True)
+        elif line == "peak":
+            print(self.most, flush=True)
         elif line.startswith("backlog "):
             self.listener.listen(int(line.split()[1]))
         elif line:

@@ -26,7 +26,7 @@ CLUSTER = {
     "health_check": {"http": {"path": "/health"}, "interval": "2s", "timeout": "500ms",
                      "unhealthy_threshold": 2},
     "outlier_detection": {"consecutive_5xx": 5, "failure_rate": "25%", "latency_factor": 4,
-                          "minimum_requests": 20, "interval": "2s", "base_ejection_time": "6s",
+                          "minimum_requests": 20, "interval": "2s", "base_ejection_time": "8s",
                           "min_available": "34%"},
     # Others can serve: there is no need to bear much. A seventh of the load takes 100 ms anyway.
     "circuit_breaker": {"failure_rate_threshold": "20%", "slow_call_rate_threshold": "50%",
