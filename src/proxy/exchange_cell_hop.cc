@@ -188,7 +188,7 @@ bool Exchange::hop_after(const Error& error) {
   if (attempt_.has_untried() && error.code != ErrorCode::kConnectTimeout &&
       attempts_ < kMostAtHome) {
     // Nothing was sent and others stand at home: that costs nobody a retry.
-    note_attempt(error_info(error.code).reason);
+    note_attempt(attempt_, error_info(error.code).reason);
     repeat({}, Duration::zero());
     return true;
   }
