@@ -262,7 +262,7 @@ std::string stats_json(const Totals& totals) {
   for (const ListenerTotals& l : totals.listeners) json["listeners"].push_back(listener(l));
   json["clusters"] = Json::array();
   for (const ClusterTotals& c : totals.clusters) json["clusters"].push_back(cluster(c));
-  json["overrides"] = override_array(totals.overrides);
+  json["overrides"] = override_array<Json>(totals.overrides);
   if (!totals.tenants.empty()) json["tenants"] = traffic(totals.tenants);
   if (!totals.functions.empty()) json["functions"] = traffic(totals.functions);
   return text_of(json);

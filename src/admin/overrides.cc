@@ -26,30 +26,16 @@ std::string round_time(Millis time) {
   return out;
 }
 
-std::string_view end_word(OverrideEnd end) {
-  switch (end) {
-    case OverrideEnd::kReload:
-      return "reload";
-    case OverrideEnd::kTime:
-      return "time";
-    case OverrideEnd::kNever:
-      break;
-  }
-  return "kept";
-}
-
 // A cluster with what was set of it and of its endpoints.
 struct ClusterLines {
   std::string state;
   std::map<std::string, std::string> endpoints;  ///< Their keys, by address.
 };
 
-void add_endpoint(const OverrideRow& row, const char* key, std::string_view cluster_and_address,
+void add_endpoint(const OverrideRow& row, const char* key,
                   std::map<std::string, ClusterLines>& clusters) {
-  const size_t slash = cluster_and_address.find('/');
-  const std::string cluster(cluster_and_address.substr(0, slash));
-  const std::string address(cluster_and_address.substr(slash + 1));
-  clusters[cluster].endpoints[address] += "        " + std::string(key) + ": " + row.yaml + "\n";
+  clusters[row.cluster].endpoints[row.part] +=
+      "        " + std::string(key) + ": " + row.yaml + "\n";
 }
 
 std::string cluster_lines(const std::map<std::string, ClusterLines>& clusters) {
@@ -76,6 +62,18 @@ std::optional<OverrideKind> override_kind(std::string_view word) {
   return static_cast<OverrideKind>(found - kWords.begin());
 }
 
+std::string_view end_word(OverrideEnd end) {
+  switch (end) {
+    case OverrideEnd::kReload:
+      return "reload";
+    case OverrideEnd::kTime:
+      return "time";
+    case OverrideEnd::kNever:
+      break;
+  }
+  return "kept";
+}
+
 std::string override_end(const OverrideRow& row) {
   switch (row.end) {
     case OverrideEnd::kReload:
@@ -96,36 +94,10 @@ std::string override_line(const OverrideRow& row) {
   return row.who.empty() ? out : out + " by " + row.who;
 }
 
-nlohmann::ordered_json override_object(const OverrideRow& row) {
-  nlohmann::ordered_json json{{"kind", override_word(row.kind)},
-                              {"name", row.name},
-                              {"value", row.value},
-                              {"configured", row.configured},
-                              {"ends", end_word(row.end)}};
-  if (row.end == OverrideEnd::kTime) json["for_ms"] = row.left.count();
-  json["age_ms"] = row.age.count();
-  json["by"] = row.who;
-  json["line"] = override_line(row);
-  return json;
-}
-
-nlohmann::ordered_json override_array(const std::vector<OverrideRow>& rows) {
-  nlohmann::ordered_json list = nlohmann::ordered_json::array();
-  for (const OverrideRow& row : rows) list.push_back(override_object(row));
-  return list;
-}
-
-void add_override(nlohmann::ordered_json& to, const std::vector<OverrideRow>& rows,
-                  OverrideKind kind, std::string_view name) {
-  if (const OverrideRow* row = find_override(rows, kind, name)) {
-    to[kind == OverrideKind::kWeight ? "weight_override" : "override"] = override_object(*row);
-  }
-}
-
 std::string overrides_json(const std::vector<OverrideRow>& rows) {
   using Json = nlohmann::ordered_json;
-  return Json{{"overrides", override_array(rows)}}.dump(2, ' ', false,
-                                                        Json::error_handler_t::replace) +
+  return Json{{"overrides", override_array<Json>(rows)}}.dump(2, ' ', false,
+                                                              Json::error_handler_t::replace) +
          "\n";
 }
 
@@ -137,9 +109,9 @@ std::string overrides_yaml(const std::vector<OverrideRow>& rows) {
     if (row.yaml.empty()) {
       rest += "# No key says this: " + override_line(row) + "\n";
     } else if (row.kind == OverrideKind::kEndpoint) {
-      add_endpoint(row, "state", row.name, clusters);
+      add_endpoint(row, "state", clusters);
     } else if (row.kind == OverrideKind::kWeight) {
-      add_endpoint(row, "weight", row.name, clusters);
+      add_endpoint(row, "weight", clusters);
     } else if (row.kind == OverrideKind::kCluster) {
       clusters[row.name].state = row.yaml;
     } else {

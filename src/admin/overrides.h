@@ -26,6 +26,8 @@ enum class OverrideEnd : uint8_t { kReload, kTime, kNever };
 struct OverrideRow {
   OverrideKind kind = OverrideKind::kEndpoint;
   std::string name;        ///< "app/10.0.0.1:80", "app", "c1".
+  std::string cluster{};   ///< Of an endpoint, cluster or breaker.
+  std::string part{};      ///< An endpoint's address, or a function.
   std::string value;       ///< As it was said.
   std::string configured;  ///< What holds without it; empty where the config has no say.
   std::string yaml;        ///< The value as the config would have it; empty: no key says it.
@@ -50,6 +52,8 @@ struct SetAnswer {
   std::string text;
 };
 
+/// "reload", "time", "kept".
+std::string_view end_word(OverrideEnd end);
 /// "until the next reload", "for 4m59s more", "until it is taken back".
 std::string override_end(const OverrideRow& row);
 /// One line for people, without its newline.

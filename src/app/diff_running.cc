@@ -17,7 +17,7 @@ admin::DiffOutcome diff_running(const Config& running, const std::string& path,
   const auto changes = config::diff(running, file->config);
   if (json) {
     const nlohmann::ordered_json page{
-        {"overrides", admin::override_array(set)},
+        {"overrides", admin::override_array<nlohmann::ordered_json>(set)},
         {"changes",
          nlohmann::ordered_json::parse(config::render(changes, format), nullptr, false)}};
     return {true, page.dump(2) + "\n"};

@@ -29,7 +29,7 @@ std::optional<uint16_t> parse_status(const std::string& text) {
 
 std::optional<uint32_t> parse_percent(const std::string& text) {
   const auto share = config::parse_share(text.ends_with('%') ? text : text + "%");
-  if (!share || share->ppm < kPpmAStep) return std::nullopt;
+  if (!share || share->ppm < kPpmAStep || share->ppm > Share::kWhole) return std::nullopt;
   return share->ppm / kPpmAStep;
 }
 

@@ -108,28 +108,38 @@ OverrideTargets::Found<OverrideTarget> OverrideTargets::find_cluster(OverrideKin
   return OverrideTarget{kind, std::string(name), std::string(name), {}};
 }
 
+// CLUSTER/PART, or CLUSTER: names of clusters may have slashes as well, so the longest one counts.
+OverrideTarget OverrideTargets::split(OverrideKind kind, std::string_view name) const {
+  size_t end = name.size();
+  while (end != std::string_view::npos && parts_.clusters.specs(name.substr(0, end)) == nullptr) {
+    end = end == 0 ? std::string_view::npos : name.rfind('/', end - 1);
+  }
+  if (end == std::string_view::npos) end = std::min(name.find('/'), name.size());
+  const std::string_view part = end == name.size() ? std::string_view() : name.substr(end + 1);
+  return {kind, std::string(name), std::string(name.substr(0, end)), std::string(part)};
+}
+
 OverrideTargets::Found<OverrideTarget> OverrideTargets::find_endpoint(OverrideKind kind,
                                                                       std::string_view name) const {
-  const size_t slash = name.find('/');
-  auto target = find_cluster(kind, name.substr(0, slash));
-  if (!target) return target;
-  if (slash == std::string_view::npos) {
+  OverrideTarget target = split(kind, name);
+  if (auto cluster = find_cluster(kind, target.cluster); !cluster) return cluster;
+  if (target.part.empty()) {
     return refuse(kNotPossible, "`" + std::string(name) +
                                     "` is a cluster; write CLUSTER/ADDRESS, as in " +
                                     std::string(name) + "/10.0.0.1:80");
   }
-  const std::string_view address = name.substr(slash + 1);
+  const std::string address = target.part;
   // However it is written.
   const auto parsed = config::parse_address(address);
   Words known;
-  for (const upstream::EndpointSpec& spec : *parts_.clusters.specs(target->cluster)) {
+  for (const upstream::EndpointSpec& spec : *parts_.clusters.specs(target.cluster)) {
     known.push_back(spec.address.text);
     if (address != spec.address.text && (!parsed || parsed->text != spec.address.text)) continue;
-    target->part = spec.address.text;
-    target->name = target->cluster + "/" + target->part;
+    target.part = spec.address.text;
+    target.name = target.cluster + "/" + target.part;
     return target;
   }
-  return unknown("endpoint of " + target->cluster, address, known);
+  return unknown("endpoint of " + target.cluster, address, known);
 }
 
 OverrideTargets::Found<OverrideTarget> OverrideTargets::find_cell(std::string_view name) const {
@@ -143,16 +153,13 @@ OverrideTargets::Found<OverrideTarget> OverrideTargets::find_cell(std::string_vi
 }
 
 OverrideTargets::Found<OverrideTarget> OverrideTargets::find_breaker(std::string_view name) const {
-  const size_t slash = name.find('/');
-  auto target = find_cluster(OverrideKind::kBreaker, name.substr(0, slash));
-  if (!target) return target;
-  if (breakers(target->cluster) == nullptr) {
-    return refuse(kNotPossible, "cluster " + target->cluster + " has no circuit_breaker; add " +
+  OverrideTarget target = split(OverrideKind::kBreaker, name);
+  if (auto cluster = find_cluster(target.kind, target.cluster); !cluster) return cluster;
+  if (breakers(target.cluster) == nullptr) {
+    return refuse(kNotPossible, "cluster " + target.cluster + " has no circuit_breaker; add " +
                                     "circuit_breaker: {} to it and reload");
   }
-  if (slash == std::string_view::npos) return target;
-  target->part = name.substr(slash + 1);
-  target->name = name;
+  target.name = target.part.empty() ? target.cluster : target.cluster + "/" + target.part;
   return target;
 }
 

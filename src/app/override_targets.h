@@ -61,6 +61,7 @@ class OverrideTargets {
   bool say_breaker(const OverrideTarget& target, const std::string& state, TimePoint until) const;
 
  private:
+  OverrideTarget split(admin::OverrideKind kind, std::string_view name) const;
   Found<OverrideTarget> find_cluster(admin::OverrideKind kind, std::string_view name) const;
   Found<OverrideTarget> find_endpoint(admin::OverrideKind kind, std::string_view name) const;
   Found<OverrideTarget> find_cell(std::string_view name) const;

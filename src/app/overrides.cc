@@ -231,6 +231,8 @@ admin::OverrideRow Overrides::row(const Entry& entry) const {
   admin::OverrideRow out;
   out.kind = entry.target.kind;
   out.name = entry.target.name;
+  out.cluster = entry.target.cluster;
+  out.part = entry.target.part;
   out.value = entry.value;
   out.configured = targets_.configured(entry.target);
   out.yaml = targets_.as_yaml(entry.target, entry.value);

@@ -159,6 +159,22 @@ def test_an_endpoint_in_maintenance_is_not_checked_and_checks_do_not_revive_it(l
     eventually(lambda: "a" in answers(client, 5), "it comes back")
 
 
+def test_a_cluster_with_a_slash_in_its_name_is_found(lab):
+    origins = [lab.serving() for _ in range(2)]
+    gateway = lab.gateway({
+        "listeners": {"main": {"address": "127.0.0.1:0"}},
+        "clusters": {"eu": endpoints(origins[0]),
+                     "eu/app": {**endpoints(origins[1]), "circuit_breaker": {}}},
+        "routes": [{"name": "all", "target": {"cluster": "eu/app"}}]})
+    client = lab.client(gateway)
+    done(gateway, "set", "breaker", "eu/app", "open", "--for", "1h")
+    assert_refused(client.get(), "circuit_open")
+    done(gateway, "set", "breaker", "eu/app", "auto")
+    done(gateway, "set", "endpoint", "eu/app/" + origins[1].address, "drain")
+    assert_refused(client.get(), "no_endpoint")
+    assert "  eu/app:\n    endpoints:\n" in done(gateway, "overrides", "--yaml")
+
+
 # ---- Weights.
 def test_a_weight_of_0_takes_nothing_and_a_percentage_is_of_the_configured_one(lab):
     at, gateway, client = two(lab)

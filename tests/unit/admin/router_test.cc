@@ -185,6 +185,8 @@ TEST_F(RouterTest, OverridesAreShownAndBecomeLinesOfAConfig) {
   OverrideRow row;
   row.kind = OverrideKind::kWeight;
   row.name = "app/unix:/run/a.sock";
+  row.cluster = "app";
+  row.part = "unix:/run/a.sock";
   row.value = "50%";
   row.configured = "80";
   row.yaml = "40";
