@@ -55,6 +55,28 @@ TEST(EndpointSetTest, UnhealthyAndEjectedMembersAreNotEligibleAndStillMembers) {
   EXPECT_EQ(set->healthy_weight(), 7U);
 }
 
+TEST(EndpointSetTest, WhomAnOperatorDrainsIsNotEligibleNotEvenInNeed) {
+  auto members = EndpointSet::members_from(specs({5, 5, 7}), nullptr);
+  members[0].state = OperatorState::kDrain;
+  members[1].state = OperatorState::kMaint;
+  members[2].standing = Standing::kUnhealthy;
+  const auto set = EndpointSet::build(std::move(members), BalancePolicy::kLeastRequest);
+  EXPECT_EQ(set->eligible(), 0U);
+  EXPECT_EQ(set->empty_reason(), ErrorCode::kNoHealthyEndpoint);
+  ASSERT_NE(set->in_need(), nullptr);
+  ASSERT_EQ(set->in_need()->eligible(), 1U);
+  EXPECT_EQ(set->in_need()->endpoint(0).text, "10.0.0.1:3");
+}
+
+TEST(EndpointSetTest, WhereAnOperatorDrainsAllNobodyIsThereInNeed) {
+  auto members = EndpointSet::members_from(specs({5}), nullptr);
+  members[0].state = OperatorState::kDrain;
+  const auto set = EndpointSet::build(std::move(members), BalancePolicy::kLeastRequest);
+  EXPECT_EQ(set->eligible(), 0U);
+  EXPECT_EQ(set->empty_reason(), ErrorCode::kNoEndpoint);
+  EXPECT_EQ(set->in_need(), nullptr);
+}
+
 TEST(EndpointSetTest, ASetWithoutAHealthyMemberSaysSo) {
   auto members = EndpointSet::members_from(specs({5, 0}), nullptr);
   members[0].standing = Standing::kUnhealthy;

@@ -92,6 +92,19 @@ TEST_F(WorkerClusterTest, DrainRefusesNewRequestsAndLetsThoseInsideGoOn) {
   EXPECT_TRUE(view_->pick().has_value()) << "a retry of the one inside";
 }
 
+TEST_F(WorkerClusterTest, DrainKeepsNoIdleConnections) {
+  open({100});
+  FakeWaiter waiter(*view_, endpoint());
+  waiter.ask();
+  FakeConnection& connection = connection_of(waiter);
+  cluster_->set_state(OperatorState::kDrain);
+  settle(loop_);
+  EXPECT_FALSE(connection.closed) << "it is in use";
+  view_->give_back(connection);
+  EXPECT_TRUE(connection.closed);
+  EXPECT_EQ(view_->idle(), 0U);
+}
+
 TEST_F(WorkerClusterTest, MaintHasNoEndpointForAnybodyAndClosesIdleConnections) {
   open({100});
   FakeWaiter waiter(*view_, endpoint());
