@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who pays for a byte. Accounts form a chain (exchange -> listener -> worker) and every block held
 // is charged to one of them and so to all above it, and to the worker's meter of the process-wide
-// budget. An exchange's account may also join a share: the sum of a tenant, for all workers.
+// budget. An exchange's account may also join a share: the sum of a tenant, for all workers; and
+// it may be counted in a sum that decides nothing (that of a function).
 //
 // What will be held can be reserved before it is: an account costs those above it
 // max(reserved, held).
@@ -46,6 +47,12 @@ class Account {
   /// What is charged counts in `share` too, which may have `limit` bytes. Requires: none joined.
   void join(MemoryShare& share, int64_t limit);
   void leave();
+  /// What is charged is added to `sum` as well; null: no more. Requires: `sum` is this worker's.
+  void count_in(Gauge* sum);
+  /// What all who joined the share are charged; 0: none is joined.
+  int64_t share_held() const {
+    return share_ == nullptr ? 0 : share_->load(std::memory_order_relaxed);
+  }
   /// Whether the share, should there be one, has room for `bytes` more than it has now.
   bool share_fits(int64_t bytes) const {
     return share_ == nullptr || share_->load(std::memory_order_relaxed) + bytes <= share_limit_;
@@ -75,6 +82,7 @@ class Account {
   }
   void pass_on(int64_t bytes) {
     if (share_ != nullptr) share_->fetch_add(bytes, std::memory_order_relaxed);
+    if (sum_ != nullptr) sum_->add(bytes);
     for (Account* a = parent_; a != nullptr; a = a->parent_) a->held_.add(bytes);
     if (meter_ != nullptr) meter_->add(bytes);
   }
@@ -85,6 +93,7 @@ class Account {
   int64_t reserved_ = 0;
   MemoryShare* share_ = nullptr;
   int64_t share_limit_ = 0;
+  Gauge* sum_ = nullptr;
 };
 
 inline void Account::reserve(int64_t bytes) {
@@ -103,6 +112,12 @@ inline void Account::leave() {
   if (share_ == nullptr) return;
   share_->fetch_sub(charged(), std::memory_order_relaxed);
   share_ = nullptr;
+}
+
+inline void Account::count_in(Gauge* sum) {
+  if (sum_ != nullptr) sum_->sub(charged());
+  sum_ = sum;
+  if (sum_ != nullptr) sum_->add(charged());
 }
 
 inline bool Account::may_hold(size_t bytes) const {

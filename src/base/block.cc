@@ -14,19 +14,26 @@ BlockPool::~BlockPool() {
 }
 
 void BlockPool::trim() {
-  while (free_ != nullptr) {
+  least_free_ = free_count_;
+  trim_unused(0);
+}
+
+void BlockPool::trim_unused(size_t keep) {
+  while (least_free_ > 0 && free_count_ > keep) {
     Block* next = free_->next;
     std::free(free_);
     free_ = next;
+    --free_count_;
+    --least_free_;
   }
-  free_count_ = 0;
+  least_free_ = free_count_;
 }
 
 Block* BlockPool::take(Account& account) {
   void* memory = free_;
   if (memory != nullptr) {
     free_ = free_->next;
-    --free_count_;
+    if (--free_count_ < least_free_) least_free_ = free_count_;
   } else {
     memory = std::malloc(block_size_);
     CHECK(memory != nullptr);

@@ -42,15 +42,21 @@ class BlockPool {
   void release(Block* block);
   /// Gives what is kept for reuse back to the allocator.
   void trim();
+  /// The same with what has lain unused since the last call, but for `keep` blocks: what a burst
+  /// left behind.
+  void trim_unused(size_t keep);
   size_t block_size() const { return block_size_; }
   /// Blocks held by somebody now; zero at exit, by test.
   size_t live() const { return live_; }
+  /// Blocks kept for reuse.
+  size_t free() const { return free_count_; }
 
  private:
   const uint32_t block_size_;
   const size_t max_free_;
   Block* free_ = nullptr;
   size_t free_count_ = 0;
+  size_t least_free_ = 0;  ///< Since the last trim_unused().
   size_t live_ = 0;
 };
 

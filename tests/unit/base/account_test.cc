@@ -161,5 +161,23 @@ TEST_F(AccountUnderBudgetTest, SumsFollowEveryMixOfEventsAndReturnToZero) {
   EXPECT_EQ(pushed(), 0);
 }
 
+TEST(AccountTest, WhatIsChargedIsInTheSumWhileItIsCountedThere) {
+  Gauge sum;
+  Account account;
+  account.charge(100);
+  account.count_in(&sum);
+  EXPECT_EQ(sum.value(), 100);
+  account.reserve(1000);
+  EXPECT_EQ(sum.value(), 1000);
+  account.charge(300);
+  EXPECT_EQ(sum.value(), 1000) << "within what was reserved";
+  account.reserve(0);
+  EXPECT_EQ(sum.value(), 400);
+  account.count_in(nullptr);
+  EXPECT_EQ(sum.value(), 0);
+  account.refund(400);
+  EXPECT_EQ(sum.value(), 0);
+}
+
 }  // namespace
 }  // namespace weir::base

@@ -70,5 +70,27 @@ TEST(BlockPoolDeathTest, EndsTheProcessIfABlockIsLostAtExit) {
       "broken invariant");
 }
 
+TEST(BlockPoolTest, WhatABurstLeftBehindGoesAndWhatIsUsedStays) {
+  Account account;
+  BlockPool pool(512, 8);
+  Block* blocks[8];
+  for (Block*& block : blocks) block = pool.take(account);
+  for (Block* block : blocks) pool.release(block);
+  pool.trim_unused(0);  // all were in use since the beginning
+  EXPECT_EQ(pool.free(), 8U);
+  for (Block*& block : blocks) block = pool.take(account);
+  for (Block* block : blocks) pool.release(block);
+  pool.trim_unused(0);
+  EXPECT_EQ(pool.free(), 8U) << "all were in use since the last call";
+  for (int i = 0; i < 3; ++i) blocks[i] = pool.take(account);
+  for (int i = 0; i < 3; ++i) pool.release(blocks[i]);
+  pool.trim_unused(0);
+  EXPECT_EQ(pool.free(), 3U);
+  pool.trim_unused(2);
+  EXPECT_EQ(pool.free(), 2U) << "so many are to be kept";
+  pool.trim_unused(0);
+  EXPECT_EQ(pool.free(), 0U);
+}
+
 }  // namespace
 }  // namespace weir::base
