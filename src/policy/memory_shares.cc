@@ -35,6 +35,14 @@ MemoryShares::Place& MemoryShares::enter(std::string_view tenant) {
   return overflow_;
 }
 
+void MemoryShares::measure(int64_t budget) {
+  int64_t tenants = 1;  // whoever comes next
+  for (size_t i = 0; i < kPlaces; ++i) {
+    if ((places_[i].word.load(std::memory_order_relaxed) & kUsers) != 0) ++tenants;
+  }
+  even_share_.store(budget / (2 * tenants), std::memory_order_relaxed);
+}
+
 void MemoryShares::leave(Place& place) {
   if (&place != &overflow_) place.word.fetch_sub(kUser, std::memory_order_release);
 }

@@ -36,6 +36,11 @@ class MemoryShares {
   Place& enter(std::string_view tenant);
   /// Requires: what the user has charged has been taken back.
   void leave(Place& place);
+  /// Looks how many tenants there are now, for even_share(). Costs a walk over all places.
+  void measure(int64_t budget);
+  /// Who holds less than this cannot be why memory is short: half of what each would have if the
+  /// budget were dealt out evenly. As of the last measure(); 0: never measured.
+  int64_t even_share() const { return even_share_.load(std::memory_order_relaxed); }
   /// Entries that found no place of their own.
   uint64_t overflows() const { return overflows_.load(std::memory_order_relaxed); }
 
@@ -51,6 +56,7 @@ class MemoryShares {
   };
   std::unique_ptr<Place[], Free> places_;
   Place overflow_;
+  std::atomic<int64_t> even_share_{0};
   std::atomic<uint64_t> overflows_{0};
 };
 

@@ -44,7 +44,8 @@ std::size_t character(std::string_view text) {
   return overlong || outside ? 0 : size;
 }
 
-// One bad name would make the whole page unreadable to those who scrape it.
+}  // namespace
+
 std::string readable(std::string_view name) {
   std::string out;
   while (!name.empty()) {
@@ -54,8 +55,6 @@ std::string readable(std::string_view name) {
   }
   return out;
 }
-
-}  // namespace
 
 TrafficCounts& TrafficCounts::operator+=(const TrafficCounts& more) {
   each_pair(*this, more, [](std::uint64_t& a, std::uint64_t b) { a += b; });

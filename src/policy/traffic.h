@@ -43,6 +43,10 @@ struct TrafficCounts {
   std::uint64_t total() const;
 };
 
+/// `name` with a question mark for each byte that is no UTF-8: one bad name would make the whole
+/// page unreadable to those who scrape it.
+std::string readable(std::string_view name);
+
 /// One worker's.
 class TrafficTable {
  public:

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policy/memory_shares.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace weir::policy {
+namespace {
+
+constexpr KeySecret kSecret{1, 2};
+
+TEST(MemoryShares, ATenantHasOnePlace) {
+  MemoryShares shares(kSecret);
+  MemoryShares::Place& one = shares.enter("acme");
+  EXPECT_EQ(&shares.enter("acme"), &one);
+  EXPECT_NE(&shares.enter("globex"), &one);
+}
+
+TEST(MemoryShares, NobodyIsInnocentBeforeTheFirstLook) {
+  EXPECT_EQ(MemoryShares(kSecret).even_share(), 0);
+}
+
+TEST(MemoryShares, TheEvenShareIsHalfOfTheBudgetDealtToThoseHereAndOneMore) {
+  MemoryShares shares(kSecret);
+  shares.measure(1200);
+  EXPECT_EQ(shares.even_share(), 600);
+  std::vector<MemoryShares::Place*> places;
+  for (int i = 0; i < 5; ++i) places.push_back(&shares.enter("t" + std::to_string(i)));
+  shares.enter("t0");  // the same once more
+  shares.measure(1200);
+  EXPECT_EQ(shares.even_share(), 100);
+  for (MemoryShares::Place* place : places) shares.leave(*place);
+  shares.measure(1200);
+  EXPECT_EQ(shares.even_share(), 300) << "t0 is still there";
+}
+
+}  // namespace
+}  // namespace weir::policy
