@@ -46,6 +46,12 @@ bool add_traffic(Metric metric, const Totals& totals, Samples& out) {
     case Metric::kFunctionDuration:
       add_durations(totals.functions, "function", out);
       return true;
+    case Metric::kFunctionMemory:
+      for (const auto& [name, bytes] : totals.function_bytes) {
+        const std::string_view shown = name.empty() ? policy::TrafficTable::kOther : name;
+        out.add(bytes, {{"function", std::string(shown)}});
+      }
+      return true;
     default:
       return false;
   }

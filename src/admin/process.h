@@ -18,6 +18,7 @@
 #include "admin/overrides.h"
 #include "admin/totals.h"
 #include "config/diagnostics.h"
+#include "policy/held_by_name.h"
 #include "proxy/snapshot.h"
 #include "proxy/stats.h"
 #include "upstream/cluster_manager.h"
@@ -32,6 +33,7 @@ struct WorkerReading {
   int64_t last_turn_ns = 0;  ///< Steady clock.
   int64_t accounted_bytes = 0;
   const proxy::WorkerStats* stats = nullptr;
+  const policy::HeldByName* functions = nullptr;
 };
 
 struct ReloadOutcome {

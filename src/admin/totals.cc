@@ -163,6 +163,14 @@ std::vector<ReleaseTotals> release_totals(const proxy::Releases& releases) {
   return out;
 }
 
+policy::HeldByName::Sums function_bytes(const Process& process, size_t top) {
+  policy::HeldByName::Sums sums;
+  for (const WorkerReading& worker : process.workers()) {
+    if (worker.functions != nullptr) worker.functions->read(sums);
+  }
+  return policy::largest(std::move(sums), top);
+}
+
 }  // namespace
 
 void Latency::add(const base::LatencyHistogram& histogram) {
@@ -208,7 +216,10 @@ Totals collect(const Process& process) {
   if (out.identifies) {
     const proxy::Policies& policies = *snapshot->policies;
     if (policies.tenant_traffic) out.tenants = policies.tenant_traffic->read();
-    if (policies.function_traffic) out.functions = policies.function_traffic->read();
+    if (policies.function_traffic) {
+      out.functions = policies.function_traffic->read();
+      out.function_bytes = function_bytes(process, policies.function_traffic->top());
+    }
   }
   if (out.identifies && snapshot->policies->limits) {
     out.limits = limit_totals(*snapshot->policies->limits);

@@ -23,6 +23,7 @@
 #include "net/tls_session.h"
 #include "policy/cell_ledger.h"
 #include "policy/cell_tag.h"
+#include "policy/held_by_name.h"
 #include "policy/traffic.h"
 #include "proxy/stats.h"
 #include "upstream/cluster_manager.h"
@@ -198,6 +199,8 @@ struct Totals {
   std::vector<BreakerTotals> breakers;
   std::vector<policy::TrafficTable::Line> tenants;    ///< The busiest, and `other`.
   std::vector<policy::TrafficTable::Line> functions;  ///< The same.
+  /// What the functions that hold most are charged; the empty name: all others. Empty: not counted.
+  policy::HeldByName::Sums function_bytes;
   std::optional<CellTotals> cells;
   std::vector<OverrideRow> overrides;
   std::vector<ReleaseTotals> releases;

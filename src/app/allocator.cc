@@ -9,6 +9,10 @@ extern "C" int mallctl(const char* name, void* old_value, size_t* old_size, void
 
 namespace weir::app {
 
+void decay_free_memory() {
+  if (mallctl != nullptr) mallctl("arena.4096.decay", nullptr, nullptr, nullptr, 0);
+}
+
 void release_free_memory() {
   // 4096 is MALLCTL_ARENAS_ALL.
   if (mallctl != nullptr) mallctl("arena.4096.purge", nullptr, nullptr, nullptr, 0);

@@ -10,13 +10,32 @@ namespace {
 
 // The rest is for what is not counted: code, config, tables, the allocator's slack.
 constexpr uint64_t kAutoPercent = 60;
+constexpr Duration kTick = std::chrono::seconds(1);
+constexpr Duration kShortTick = std::chrono::milliseconds(100);
 
 }  // namespace
 
 MemoryGuard::MemoryGuard(net::Loop& loop,
                          const std::vector<std::unique_ptr<proxy::Worker>>& workers, uint32_t count,
                          const policy::KeySecret& secret)
-    : loop_(loop), workers_(workers), budget_(count, this), shares_(secret) {}
+    : loop_(loop),
+      workers_(workers),
+      budget_(count, this),
+      shares_(secret),
+      tick_(net::timer_callback<&MemoryGuard::on_tick>(this)) {
+  on_tick();
+}
+
+void MemoryGuard::on_tick() {
+  if (budget_.stage() == base::MemoryStage::kCalm) {
+    decay_free_memory();
+    return loop_.arm(tick_, kTick);
+  }
+  // What is free counts for nobody, and is resident all the same.
+  release_free_memory();
+  shares_.measure(budget_.limit());
+  loop_.arm(tick_, kShortTick);
+}
 
 int64_t MemoryGuard::apply(const MemoryConfig& config) {
   const uint64_t bytes = config.budget.value_or(granted_memory() / 100 * kAutoPercent);
@@ -35,6 +54,10 @@ void MemoryGuard::answer(base::MemoryStage before, base::MemoryStage now) {
          {{"from_percent", line},
           {"charged_bytes", budget_.charged()},
           {"budget_bytes", budget_.limit()}});
+  if (now != base::MemoryStage::kCalm) {
+    shares_.measure(budget_.limit());
+    loop_.arm(tick_, kShortTick);
+  }
   for (const auto& worker : workers_) worker->relieve();
   if (now < before) release_free_memory();
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Holds the memory budget of the process and the tenants' shares of it, and answers when a stage of
 // pressure begins or ends: says so in the log, has every worker make room, and gives free memory
-// back to the kernel on the way down. Not the accounting: that is base/ and the workers'.
-// Thread: on_memory_stage() any; the rest the control loop's. Outlives the workers.
+// back to the kernel on the way down, and by and by. Not the accounting: that is base/ and the
+// workers'. Thread: on_memory_stage() any; the rest the control loop's. Outlives the workers.
 #pragma once
 
 #include <weir/config.h>
@@ -12,6 +12,7 @@
 
 #include "base/memory_budget.h"
 #include "net/loop.h"
+#include "net/timer_wheel.h"
 #include "policy/memory_shares.h"
 #include "proxy/worker.h"
 
@@ -34,11 +35,13 @@ class MemoryGuard final : public base::MemoryBudget::Observer {
 
  private:
   void answer(base::MemoryStage before, base::MemoryStage now);
+  void on_tick();
 
   net::Loop& loop_;
   const std::vector<std::unique_ptr<proxy::Worker>>& workers_;
   base::MemoryBudget budget_;
   policy::MemoryShares shares_;
+  net::Timer tick_;
 };
 
 }  // namespace weir::app

@@ -267,7 +267,7 @@ std::vector<admin::WorkerReading> Server::workers() const {
     // A worker that has not begun to turn has had as long as the process is old.
     out.push_back({static_cast<uint32_t>(i),
                    turned != 0 ? turned : started_.time_since_epoch().count(),
-                   worker.accounted_bytes(), &worker.stats()});
+                   worker.accounted_bytes(), &worker.stats(), &worker.held_by_function()});
   }
   return out;
 }

@@ -279,6 +279,7 @@ class Exchange final : public base::ListLink<> {
   int64_t body_window() const;
   void join_share();
   void leave_share();
+  bool holds_little() const;
   bool refuse_memory(MemoryRefusal why);
   bool may_hold_body(size_t bytes);
   void charge_flow();

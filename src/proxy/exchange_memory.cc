@@ -24,12 +24,14 @@ constexpr uint32_t kHighestTwo = 1;
 }  // namespace
 
 bool Exchange::admit_memory() {
-  if (owner_ != nullptr && owner_->place == nullptr) join_share();
+  if (owner_ != nullptr && !owner_->charged) join_share();
   if (!account_.share_fits(0)) return refuse_memory(MemoryRefusal::kShare);
   const MemoryStage stage = worker_.memory_stage();
   if (stage != MemoryStage::kCalm) {
+    const bool little = stage >= MemoryStage::kRefuseRequests && holds_little();
+    if (little) worker_.make_room_for_little();
     if (!worker_.memory().fits(0)) return refuse_memory(MemoryRefusal::kBudget);
-    if (stage >= MemoryStage::kRefuseRequests && priority() > kHighestTwo) {
+    if (stage >= MemoryStage::kRefuseRequests && priority() > kHighestTwo && !little) {
       return refuse_memory(MemoryRefusal::kPriority);
     }
   }
@@ -82,9 +84,16 @@ bool Exchange::may_hold_body(size_t bytes) {
   return true;
 }
 
-// ---- The tenant's share.
+// ---- The tenant's share, and the function's sum.
 
 void Exchange::join_share() {
+  owner_->charged = true;
+  if (owner_->policies->function_traffic != nullptr) {
+    const std::string_view name = owner_->function;
+    owner_->function_place =
+        &worker_.held_by_function().enter(name.empty() ? policy::Tenants::kUnknown : name);
+    account_.count_in(&owner_->function_place->bytes);
+  }
   policy::MemoryShares* const shares = worker_.memory_shares();
   base::MemoryBudget* const budget = worker_.memory().budget();
   if (shares == nullptr || budget == nullptr || owner_->policies->config.tenant.empty()) return;
@@ -95,10 +104,22 @@ void Exchange::join_share() {
 }
 
 void Exchange::leave_share() {
+  if (owner_->function_place != nullptr) {
+    account_.count_in(nullptr);
+    worker_.held_by_function().leave(*owner_->function_place);
+    owner_->function_place = nullptr;
+  }
   if (owner_->place == nullptr) return;
   account_.leave();
   worker_.memory_shares()->leave(*owner_->place);
   owner_->place = nullptr;
+}
+
+// Those who have taken the memory are held back before those who have not: while the last twentieth
+// of the budget lasts, a tenant of few bytes is served as ever.
+bool Exchange::holds_little() const {
+  return owner_ != nullptr && owner_->place != nullptr &&
+         account_.share_held() <= worker_.memory_shares()->even_share();
 }
 
 // ---- Refusals, and what goes under way.

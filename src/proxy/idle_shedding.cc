@@ -13,8 +13,6 @@ namespace {
 // Connections looked at in one go. A worker with more of them finds the oldest among these; each
 // go looks at the next ones, so that none is spared for long.
 constexpr uint32_t kLook = 512;
-// One that has just come is about to speak.
-constexpr Duration kYoung = std::chrono::milliseconds(100);
 // Where nothing was found, nothing is looked for again so soon.
 constexpr Duration kPause = std::chrono::milliseconds(10);
 // Closed for each descriptor above the mark, so that the mark is left behind quickly.
@@ -55,7 +53,7 @@ uint32_t Worker::shed_upstream(uint32_t most, TimePoint until) {
   return closed;
 }
 
-uint32_t Worker::shed_idle(uint32_t most, const SharedListener* only) {
+uint32_t Worker::shed_idle(uint32_t most, const SharedListener* only, Duration idle_for) {
   const TimePoint now = loop_.now();
   if (now < shed_again_at_) return 0;
   if (only == nullptr) pipes_.trim();
@@ -64,7 +62,7 @@ uint32_t Worker::shed_idle(uint32_t most, const SharedListener* only) {
       only != nullptr ? kLook : static_cast<uint32_t>(kLook / (1 + listeners_.size()));
   for (const auto& listener : listeners_) {
     const bool meant = only == nullptr || only == &listener->shared();
-    if (meant) listener->find_idle(look, now - kYoung, idle);
+    if (meant) listener->find_idle(look, now - idle_for, idle);
   }
   std::ranges::sort(idle, {}, &WorkerListener::Idle::since);
   uint32_t closed = 0;

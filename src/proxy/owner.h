@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "net/timer_wheel.h"
+#include "policy/held_by_name.h"
 #include "policy/limits.h"
 #include "policy/memory_shares.h"
 #include "proxy/policies.h"
@@ -41,11 +42,13 @@ struct Owner final : policy::LimitObserver {
   uint8_t priority = kDefaultPriority;
   Share memory_share;
   policy::MemoryShares::Place* place = nullptr;  ///< Where his share is counted; null: it is not.
+  policy::HeldByName::Place* function_place = nullptr;  ///< The same of his function.
   policy::LimitHold hold;
   net::Timer wait_timer;
   policy::LimitVerdict refusal;  ///< limit is null: it was not refused.
   uint64_t charged_bytes = 0;    ///< Of both bodies, so far.
   bool admitted = false;
+  bool charged = false;  ///< Whatever is to be counted in his name is.
 };
 
 }  // namespace weir::proxy

@@ -26,6 +26,8 @@ constexpr size_t kOpenPipes = 256;
 constexpr size_t kFreePipes = 16;
 constexpr Duration kTurnWindow = std::chrono::seconds(30);
 constexpr Duration kHeartbeat = std::chrono::milliseconds(500);
+// What the pools have not used for so many beats goes.
+constexpr uint32_t kBeatsToTrim = 20;
 
 }  // namespace
 
@@ -45,6 +47,7 @@ Worker::Worker(const Clock& clock, WorkerOptions options)
       clusters_(loop_, rng_.next()),
       exchange_memory_(sizeof(base::Block) + sizeof(Exchange), kFreeExchanges),
       h2_stream_memory_(sizeof(base::Block) + sizeof(H2DownstreamStream), kFreeExchanges),
+      held_by_function_(rng_.next()),
       heartbeat_(net::timer_callback<&Worker::on_heartbeat>(this)),
       relief_(net::timer_callback<&Worker::on_relief>(this)) {
   if (options_.office != nullptr) limits_.emplace(clock, options_);
@@ -221,6 +224,7 @@ void Worker::measure_turn() {
 void Worker::on_heartbeat() {
   loop_.arm(heartbeat_, kHeartbeat);
   meter_.push();
+  if (++beats_to_trim_ == kBeatsToTrim) trim_pools();
   if (options_.memory != nullptr) options_.memory->settle(loop_.now());
 }
 

@@ -24,6 +24,7 @@
 #include "http/date.h"
 #include "net/loop.h"
 #include "net/pipe_pool.h"
+#include "policy/held_by_name.h"
 #include "policy/limits.h"
 #include "policy/memory_shares.h"
 #include "policy/shedder.h"
@@ -88,6 +89,8 @@ class Worker {
   const WorkerStats& stats() const { return stats_; }
   /// Bytes of blocks held by this worker's exchanges and connections.
   int64_t accounted_bytes() const { return process_account_.held(); }
+  /// Those of them that exchanges of each function hold.
+  const policy::HeldByName& held_by_function() const { return held_by_function_; }
 
   // ---- Own thread only.
   net::Loop& loop() { return loop_; }
@@ -97,6 +100,7 @@ class Worker {
   base::MemoryMeter& memory() { return meter_; }
   /// What has to go while memory is short: one relaxed load.
   base::MemoryStage memory_stage() const { return meter_.stage(); }
+  policy::HeldByName& held_by_function() { return held_by_function_; }
   /// Null: tenants have no shares of it.
   policy::MemoryShares* memory_shares() { return options_.shares; }
   net::PipePool& pipes() { return pipes_; }
@@ -109,7 +113,11 @@ class Worker {
   /// Closes up to `most` connections that idle, of clients and of origins, the oldest first; says
   /// how many. Looks at some hundreds at most. `only`: clients of this listener alone. From the
   /// loop, never from inside a call of a connection: there, ask_to_shed_idle().
-  uint32_t shed_idle(uint32_t most, const SharedListener* only = nullptr);
+  /// `idle_for`: those who spoke since then are left alone.
+  uint32_t shed_idle(uint32_t most, const SharedListener* only = nullptr,
+                     Duration idle_for = kYoung);
+  /// One that has just come is about to speak.
+  static constexpr Duration kYoung = std::chrono::milliseconds(100);
   base::Rng& rng() { return rng_; }
   http::DateCache& date() { return date_; }
   WorkerStats& mutable_stats() { return stats_; }
@@ -126,6 +134,8 @@ class Worker {
   /// loop goes on.
   static constexpr size_t kReadBuffer = 64 * 1024;
   char* read_buffer() { return read_buffer_.get(); }
+  /// A tenant of few bytes came while memory was short: room is to be made, if it is full.
+  void make_room_for_little() { little_came_ = true; }
   /// How much of a body is read at once: what is read may have to be held.
   size_t body_read() const {
     return memory_stage() < base::MemoryStage::kShrink ? kReadBuffer : kShortRead;
@@ -170,6 +180,8 @@ class Worker {
   void stop_now();
   void on_heartbeat();
   void relieve_now();
+  void trim_pools();
+  void drop_pools();
   void on_relief();
   void reset_largest();
   void end_turn();
@@ -202,7 +214,9 @@ class Worker {
   std::vector<Exchange*> touched_;
   Duration handshakes_took_{};  ///< In this turn.
   base::IntrusiveList<Exchange> exchanges_;
+  policy::HeldByName held_by_function_;
   net::Timer heartbeat_;
+  uint32_t beats_to_trim_ = 0;
   net::Timer relief_;          ///< Runs while the largest are reset.
   std::vector<Done> drained_;  ///< Called once, when the last connection is gone.
   std::atomic<int64_t> last_turn_ns_{0};
@@ -210,6 +224,7 @@ class Worker {
   TimePoint shed_again_at_{};
   int64_t turn_max_us_[2] = {};  ///< Of this half minute and the one before.
   TimePoint turn_window_{};
+  bool little_came_ = false;  ///< Since the largest were last looked for.
   bool draining_ = false;
   bool sweep_ = false;  ///< A listener that has left may be empty now.
 };

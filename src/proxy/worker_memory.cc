@@ -2,6 +2,8 @@
 // What a worker does about a stage of memory: extras go, idle connections go, and in the end the
 // largest of those who have more than their share.
 #include <algorithm>
+#include <limits>
+#include <utility>
 
 #include "proxy/exchange.h"
 #include "proxy/worker.h"
@@ -15,10 +17,29 @@ using base::MemoryStage;
 // Between two looks at who is the largest: each costs a walk over all exchanges.
 constexpr Duration kReliefPeriod = std::chrono::milliseconds(10);
 constexpr Duration kSheddingPeriod = std::chrono::milliseconds(500);
+constexpr Duration kIdleWhenShort = std::chrono::seconds(2);
+constexpr size_t kKeptBlocks = 16;
 // Down to this percent of the budget.
 constexpr int64_t kReliefTo = 95;
 
 }  // namespace
+
+// What a burst left behind, seconds after it: a few are kept for whoever comes next.
+void Worker::trim_pools() {
+  beats_to_trim_ = 0;
+  small_blocks_.trim_unused(kKeptBlocks);
+  large_blocks_.trim_unused(kKeptBlocks);
+  exchange_memory_.trim_unused(kKeptBlocks);
+  h2_stream_memory_.trim_unused(kKeptBlocks);
+}
+
+// Blocks that are free in one pool are memory that nobody else can have, and that no budget counts.
+void Worker::drop_pools() {
+  for (base::BlockPool* pool :
+       {&small_blocks_, &large_blocks_, &exchange_memory_, &h2_stream_memory_}) {
+    pool->trim();
+  }
+}
 
 void Worker::relieve() {
   loop_.post([this] { relieve_now(); });
@@ -26,21 +47,20 @@ void Worker::relieve() {
 
 void Worker::relieve_now() {
   const MemoryStage stage = memory_stage();
-  for (base::BlockPool* pool :
-       {&small_blocks_, &large_blocks_, &exchange_memory_, &h2_stream_memory_}) {
-    pool->trim();
-  }
+  drop_pools();
   if (stage >= MemoryStage::kDropExtras) {
     exchanges_.for_each([](Exchange& exchange) { exchange.drop_extras(); });
   }
   if (stage >= MemoryStage::kShrink && snapshot_ != nullptr) on_relief();
 }
 
-// Again and again: who is only just idle is left alone each time (shed_idle()).
+// Again and again: who speaks now and then is left alone each time. What he holds is little, and a
+// request that crosses the end of its connection is lost.
 void Worker::on_relief() {
   const MemoryStage stage = memory_stage();
   if (stage < MemoryStage::kShrink) return;
-  while (shed_idle(UINT32_MAX) > 0) {
+  drop_pools();
+  while (shed_idle(UINT32_MAX, nullptr, kIdleWhenShort) > 0) {
   }
   if (stage < MemoryStage::kReset) return loop_.arm(relief_, kSheddingPeriod);
   reset_largest();
@@ -52,7 +72,9 @@ void Worker::on_relief() {
 }
 
 // Two walks: what the largest has, then all that have more than half of that, until there is room.
-// Nobody is reset for being large alone: those within their share are held back by refusals.
+// Nobody is reset for being large alone: those within their share are held back by refusals. But
+// shares may promise more than there is: where that keeps out a tenant of few bytes, those who have
+// more than an even part of the budget make room as well.
 void Worker::reset_largest() {
   const base::MemoryBudget& budget = *options_.memory;
   meter_.push();
@@ -60,7 +82,13 @@ void Worker::reset_largest() {
   const auto full =
       budget.limit() / 100 * base::MemoryBudget::kLines[static_cast<size_t>(MemoryStage::kReset)];
   if (budget.charged() < full) return;
-  const auto victim = [](Exchange& exchange) { return !exchange.account().share_fits(0); };
+  const bool evenly = std::exchange(little_came_, false) && options_.shares != nullptr;
+  const int64_t most =
+      evenly ? 2 * options_.shares->even_share() : std::numeric_limits<int64_t>::max();
+  const auto victim = [most](Exchange& exchange) {
+    const base::Account& account = exchange.account();
+    return !account.share_fits(0) || account.share_held() > most;
+  };
   int64_t largest = 0;
   exchanges_.for_each([&](Exchange& exchange) {
     if (victim(exchange)) largest = std::max(largest, exchange.account().charged());

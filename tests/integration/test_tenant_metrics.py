@@ -2,6 +2,7 @@
 """Success and latency by tenant and by function: the busiest by name, everybody else as one."""
 import pytest
 from support.lab import config_for
+from support.waiting import eventually
 
 IDENTITY = {"tenant": [{"header": "x-tenant"}], "function": [{"path_regex": "^/f/([^/]+)"}]}
 TENANTS = {"classes": {"gold": {}}, "members": {"acme": "gold", "globex": "gold"}}
@@ -82,3 +83,24 @@ def test_tenant_metrics_survive_a_reload_and_end_with_identity(lab):
     gateway.reload(without)
     assert ask(lab, gateway, "acme") == 200
     assert "weir_tenant_requests_total" not in page(gateway)
+
+
+def test_function_memory_says_who_holds_it_now(lab):
+    origin = lab.origin()
+    gateway = lab.gateway(config_for(origin, identity=IDENTITY, tenants=TENANTS,
+                                     trusted_proxies=["127.0.0.0/8"]))
+    client = lab.client(gateway)
+    client.send("POST /f/resize HTTP/1.1\r\nHost: a\r\nX-Tenant: acme\r\nContent-Length: 60000\r\n\r\nx")
+
+    def held(function):
+        return gateway.metric("weir_function_memory_bytes", function=function)
+    # The head, and what the rest of the body may take.
+    eventually(lambda: held("resize") > 60000, "it is charged while it is under way")
+    assert held("resize") <= gateway.metric("weir_memory_accounted_bytes") + 60000
+    assert held("other") == 0
+    client.send("x" * 59999)
+    connection = origin.accept()
+    connection.expect()
+    connection.answer(200)
+    assert client.read_response().status == 200
+    eventually(lambda: held("resize") == 0, "it is given back")
