@@ -409,7 +409,8 @@ def test_failover_death_of_a_cluster_fails_no_request_and_amplifies_little(lab):
     gateway = lab.gateway(group_config(ordered(first, backup), workers=2))
 
     def die():
-        time.sleep(0.5)
+        eventually(lambda: gateway.metric("weir_cluster_requests_total", cluster="a") > 50,
+                   "all clients are at work")
         for origin in first:
             origin.close()
 

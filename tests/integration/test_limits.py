@@ -190,6 +190,27 @@ def test_limit_client_that_reads_slower_than_min_send_rate_is_cut(lab):
     assert gateway.log(1)[0]["reason"] == "slow_client"
 
 
+def test_limit_http2_client_that_reads_slower_than_min_send_rate_is_cut(lab):
+    """His stream, and no other of his connection. The rate is judged whenever body_idle_timeout has
+    passed without a cut, after a grace of some seconds."""
+    origin = lab.serving(lambda found, connection: connection.answer(
+        200, b"y" * 100_000 if found.target == "/large" else b"small"))
+    gateway = lab.relay(origin, listener={"http1": {"min_send_rate": "10MiB/s",
+                                                  "body_idle_timeout": "1s"}})
+    client = lab.h2_client(gateway, settings={"initial_window_size": 10_000})
+    stream = client.open("GET", "/large")
+    client.opens_windows = {stream}
+    client.read_head(stream)
+    deadline = Deadline(4 * PATIENCE)
+    while client.message(stream).reset is None and not deadline.passed():
+        client.send_window(stream, 100)
+        client.settle(0.05)
+    found = client.message(stream)
+    assert found.reset is not None and not found.ended, found
+    assert gateway.log(1)[0]["reason"] == "slow_client"
+    assert client.get("/small").body == b"small"
+
+
 def test_limit_client_that_stops_reading_is_cut(lab):
     _, connection, gateway = stalled_download(lab, body_idle_timeout="300ms")
     connection.expect_ended()

@@ -2,6 +2,8 @@
 """Who is counted as client_ip, and bytes that are charged while they flow."""
 import pytest
 from support.lab import config_for
+from support.message import request
+from support.proxy_header import v1, v2
 
 PER_ADDRESS = {"name": "per-address", "key": ["client_ip"],
                "requests": {"rate": "1/h", "burst": 1}}
@@ -26,6 +28,22 @@ def test_client_ip_of_a_stranger_is_his_own_whatever_he_says(lab):
     gateway = lab.gateway(config_for(lab.serving(), limits=[PER_ADDRESS]))
     assert ask(lab, gateway, "192.0.2.1") == 200
     assert ask(lab, gateway, "192.0.2.2") == 429
+
+
+@pytest.mark.parametrize("header", [v1, v2], ids=["v1", "v2"])
+def test_client_ip_behind_a_proxy_header_is_the_headers(lab, header):
+    gateway = lab.gateway(config_for(
+        lab.serving(), limits=[PER_ADDRESS], listener={"proxy_protocol": "require"},
+        trusted_proxies=["127.0.0.0/8"]))
+
+    def ask_from(address):
+        client = lab.client(gateway)
+        client.send(header(address), request())
+        return client.read_response().status
+    assert ask_from("203.0.113.7") == 200
+    assert ask_from("203.0.113.8") == 200
+    assert ask_from("203.0.113.7") == 429
+    assert ask_from("203.0.113.8") == 429
 
 
 @pytest.mark.parametrize("framing", ["Content-Length: 10000000", "Transfer-Encoding: chunked"])

@@ -131,7 +131,8 @@ def test_overload_is_said_over_http1_http2_and_grpc(lab, overloaded):
 def test_nobody_is_refused_when_off_or_by_the_default(lab, keys):
     _, gateway = shedding(lab, **keys)
     floods = [lab.keep(Flood(gateway, 5)) for _ in range(8)]
-    time.sleep(3)
+    eventually(lambda: all(f.served > 1000 for f in floods), "all are served", 3 * PATIENCE)
+    time.sleep(1)  # three times what a worker takes to begin with it
     for flood in floods:
         flood.close()
     assert all(f.served > 1000 and f.refused == 0 for f in floods)
