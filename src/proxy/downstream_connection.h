@@ -133,6 +133,8 @@ class DownstreamConnection final : public net::SocketHandler,
   Output out_;
   base::BufferChain surplus_;  ///< Pipelined bytes that came behind the request under way.
   uint64_t requests_ = 0;
+  /// In kIdle after a request. Its timer tells less: it is set shorter while memory is short.
+  TimePoint idle_from_{};
   uint32_t dropped_ = 0;  ///< Bytes dropped in kDrain or kLinger.
   State state_ = State::kIdle;
   TimePoint idle_from_;  ///< Of kIdle, after a request: since when.

@@ -87,6 +87,7 @@ class H2DownstreamConnection final : public H2Connection, public ClientConnectio
   base::IntrusiveList<H2DownstreamStream, DrainedTag> drained_;
   base::IntrusiveList<H2DownstreamStream, DoneTag> done_;
   uint64_t requests_ = 0;
+  TimePoint idle_from_{};      ///< In kIdle.
   uint64_t fed_requests_ = 0;  ///< requests_ at the last fed().
   uint32_t glitches_ = 0;      ///< In this turn.
   uint32_t open_ = 0;          ///< Streams that are not recycled yet.

@@ -285,6 +285,22 @@ def test_memory_idle_connections_go_when_it_is_short(lab):
     all_back(gateway)
 
 
+def test_memory_client_who_speaks_keeps_his_connection_while_it_is_short(lab):
+    gateway = lab.gateway(config_for(lab.serving(), memory={"budget": "4MiB"},
+                                     route={"buffer_request": True}))
+    holder = lab.client(gateway)
+    holder.send(request("POST", "/", headers={"Content-Length": str(35 * MIB // 10),
+                                              "Expect": "100-continue"}))
+    assert holder.read_head().status == 100
+    eventually(lambda: stage(gateway) == 80, "it is short")
+    speaker = lab.client(gateway)
+    for _ in range(10):
+        assert speaker.get().status == 200
+        assert not speaker.has_input(0.12), "closed"
+    stop(holder, speaker)
+    all_back(gateway)
+
+
 def test_memory_is_in_what_operators_see(lab):
     gateway = lab.gateway(config_for(lab.serving(), memory={"budget": "64MiB"}))
     assert gateway.metric("weir_memory_budget_bytes") == 64 * MIB
