@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Concurrency: places that are held exactly as long as an exchange lives, whatever ends it, and the
 queue for them."""
+import statistics
+import time
+
 import pytest
 from support.lab import config_for
 from support.message import request
-from support.waiting import eventually
+from support.waiting import SLOWNESS, eventually
 
 
 def limited(lab, concurrency, **top):
@@ -199,3 +202,51 @@ def test_concurrency_queue_is_fair_among_tenants(lab):
     connection.answer()
     assert order.index("/quiet") <= 3
     assert all(client.read_response().status == 200 for client in clients)
+
+
+def one_on_each_worker(lab, origin, gateway):
+    """(a client, its connection at the origin), by worker; both have been used."""
+    found = {}
+
+    def mine(worker):
+        return gateway.metric("weir_worker_downstream_connections", worker=str(worker))
+    for _ in range(100):
+        before = mine(0), mine(1)
+        client = lab.client(gateway)
+        eventually(lambda: (mine(0), mine(1)) != before, "it is taken")
+        worker = int(mine(1) > before[1])
+        if worker not in found:
+            client.send(request("GET", "/", headers={"X-Tenant": "acme"}))
+            connection = origin.accept()
+            connection.expect()
+            connection.answer()
+            assert client.read_response().status == 200
+            found[worker] = (client, connection)
+        if len(found) == 2:
+            return found
+    raise AssertionError("all connections went to one worker")
+
+
+def test_concurrency_place_freed_on_one_worker_reaches_a_waiter_on_the_other(lab):
+    """From the origin's answer on the one to the next request at the origin from the other. The
+    target is 1 ms; the bound is one that a busy machine keeps, and that no timer would."""
+    origin, gateway = limited(lab, QUEUE, workers=2)
+    each = one_on_each_worker(lab, origin, gateway)
+    one = request("GET", "/", headers={"X-Tenant": "acme"})
+    each[0][0].send(one)
+    each[0][1].expect()
+    took = []
+    for n in range(20):
+        holder, waiter = each[n % 2], each[1 - n % 2]
+        waiter[0].send(one)
+        eventually(lambda: decisions(gateway, "waited") == n + 1, "it waits")
+        begun = time.perf_counter()
+        holder[1].answer()
+        waiter[1].expect()
+        took.append(time.perf_counter() - begun)
+        assert holder[0].read_response().status == 200
+    median = statistics.median(took) * 1000
+    print(f"median {median:.3f} ms, least {min(took) * 1000:.3f}, most {max(took) * 1000:.3f}")
+    assert median < 20 * SLOWNESS, took
+    each[0][1].answer()
+    assert each[0][0].read_response().status == 200
