@@ -31,7 +31,8 @@ CLUSTER = {
     # Others can serve: there is no need to bear much. A seventh of the load takes 100 ms anyway.
     "circuit_breaker": {"failure_rate_threshold": "20%", "slow_call_rate_threshold": "50%",
                         "slow_call_duration": "40ms", "sliding_window": "5s",
-                        "minimum_requests": 20, "open_duration": "2s", "per": ["cluster"]},
+                        "minimum_requests": 20, "open_duration": "2s",
+                        "max_open_duration": "4s", "per": ["cluster"]},
     "slow_start": {"window": "2s"},
 }
 GROUP = {"members": [{"cluster": name, "priority": place, "capacity": capacity}
