@@ -159,13 +159,12 @@ void Breaker::judge_probe(const CircuitBreakerConfig& config, CallOutcome outcom
   const std::lock_guard lock(mutex_);
   if (state() != BreakerState::kHalfOpen) return;
   ++probes_ended_;
-  const bool slow_counts = config.slow_call_rate_threshold.ppm < kWhole;
-  const bool bad =
-      outcome == CallOutcome::kFailure || (slow_counts && outcome == CallOutcome::kSlow);
-  if (bad) ++probes_failed_;
+  if (outcome == CallOutcome::kFailure) ++probes_failed_;
+  if (outcome == CallOutcome::kSlow) ++probes_slow_;
   const std::uint32_t of = config.half_open_requests;
-  if (reaches(probes_failed_, of, config.failure_rate_threshold)) {
-    return enter_open(config, now, {probes_ended_, probes_failed_, 0, 0});
+  if (reaches(probes_failed_, of, config.failure_rate_threshold) ||
+      reaches(probes_slow_, of, config.slow_call_rate_threshold)) {
+    return enter_open(config, now, {probes_ended_, probes_failed_, probes_slow_, 0});
   }
   if (probes_ended_ >= of) enter_ramp(config, now);
 }
@@ -198,6 +197,7 @@ void Breaker::enter_half_open(TimePoint now) {
   if (state() != BreakerState::kOpen) return;
   probes_ended_ = 0;
   probes_failed_ = 0;
+  probes_slow_ = 0;
   enter(BreakerState::kHalfOpen, now, now);
 }
 

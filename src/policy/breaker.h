@@ -117,6 +117,7 @@ class Breaker {
   std::uint32_t openings_ = 0;      ///< In a row.
   std::uint32_t probes_ended_ = 0;  ///< Of this half-open time.
   std::uint32_t probes_failed_ = 0;
+  std::uint32_t probes_slow_ = 0;
   std::uint64_t changes_ = 0;
   base::OutcomeCounts cause_;
 };

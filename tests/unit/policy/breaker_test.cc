@@ -161,6 +161,20 @@ TEST_F(BreakerTest, SlowCallsOpenIt) {
   EXPECT_EQ(breaker.state(), BreakerState::kOpen);
 }
 
+TEST_F(BreakerTest, SlowProbesAreHeldToTheThresholdOfSlowCalls) {
+  config.failure_rate_threshold = Share::percent(20);
+  config.slow_call_rate_threshold = Share::percent(50);
+  trip();
+  clock.advance(5s);
+  for (int i = 0; i < 4; ++i) probe(CallOutcome::kSlow);
+  for (int i = 0; i < 6; ++i) probe(CallOutcome::kSuccess);
+  EXPECT_EQ(breaker.state(), BreakerState::kRamp);
+  calls(0, 20);
+  clock.advance(10s);
+  for (int i = 0; i < 5; ++i) probe(CallOutcome::kSlow);
+  EXPECT_EQ(breaker.state(), BreakerState::kOpen);
+}
+
 TEST_F(BreakerTest, IsForcedByHandUntilItExpires) {
   breaker.force(BreakerState::kOpen, clock.now() + 10s);
   EXPECT_EQ(admit(), Verdict::kRefuse);
