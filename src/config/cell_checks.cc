@@ -167,7 +167,8 @@ class CellCheck {
     const Reader::Step step(reader_, "circuit_breaker");
     for (const std::string_view key : {"per", "fallback"}) {
       const NodeId at = reader_.find(breaker, key);
-      if (at == Document::kNone) continue;
+      const bool usual = key == "per" && cells_.circuit_breaker->per == CircuitBreakerConfig{}.per;
+      if (at == Document::kNone || usual) continue;
       const Reader::Step inside(reader_, key);
       reader_.error(at, {"has no meaning for a cell as a whole",
                          "write it under circuit_breaker of its clusters"});

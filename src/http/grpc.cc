@@ -31,6 +31,7 @@ GrpcStatus of_http(uint16_t status) {
     case 417:
     case 500:
     case 505:
+    case 508:
       return GrpcStatus::kInternal;
     case 401:
       return GrpcStatus::kUnauthenticated;

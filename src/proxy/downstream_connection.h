@@ -137,7 +137,6 @@ class DownstreamConnection final : public net::SocketHandler,
   TimePoint idle_from_{};
   uint32_t dropped_ = 0;  ///< Bytes dropped in kDrain or kLinger.
   State state_ = State::kIdle;
-  TimePoint idle_from_;  ///< Of kIdle, after a request: since when.
   BodyFraming::Kind response_framing_ = BodyFraming::Kind::kNone;
   bool head_sent_ = false;
   bool keep_alive_ = true;

@@ -93,7 +93,6 @@ class H2DownstreamConnection final : public H2Connection, public ClientConnectio
   uint32_t open_ = 0;          ///< Streams that are not recycled yet.
   uint32_t dropped_ = 0;       ///< Bytes dropped in kLinger.
   State state_ = State::kOpening;
-  TimePoint idle_from_;  ///< Of kIdle: since when.
   bool last_named_ = false;
 };
 

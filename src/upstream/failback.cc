@@ -37,8 +37,7 @@ void Failback::fall(TimePoint now) {
   const bool stood =
       phase_ == MemberPhase::kUp &&
       (!returned_ || now - since_ >= Duration(config_.min_healthy_time) * kForgivenAfter);
-  // One that has not been tried yet has not failed again.
-  if (phase_ != MemberPhase::kWaiting) waits_ = stood ? 1 : std::min(waits_ * 2, kMostWaits);
+  waits_ = stood ? 1 : std::min(waits_ * 2, kMostWaits);
   returned_ = true;
   enter(MemberPhase::kDown, now);
 }

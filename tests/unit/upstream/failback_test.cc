@@ -36,16 +36,6 @@ TEST_F(FailbackTest, WhoHasNeverServedIsUpAtOnce) {
   EXPECT_EQ(failback_.share(), Failback::kWhole);
 }
 
-TEST_F(FailbackTest, WhoFallsWhileItWaitsHasNotFailedAgain) {
-  look(true);
-  look(false);
-  for (int i = 0; i < 5; ++i) {
-    look_for(seconds(3), true);
-    look_for(seconds(1), false);
-  }
-  EXPECT_EQ(look_for(seconds(32), true), MemberPhase::kRamping);
-}
-
 TEST_F(FailbackTest, ComesBackAfterTheWaitByARamp) {
   look(true);
   EXPECT_EQ(look(false), MemberPhase::kDown);
