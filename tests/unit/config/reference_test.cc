@@ -39,6 +39,7 @@ cells:
     - hash: tenant
     - nearest: region
     - random: true
+  circuit_breaker: {}
   members: {c1: {}, c2: {}, c3: {weight: 0, region: eu}}
 limits:
   - name: per-tenant
