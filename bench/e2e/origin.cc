@@ -5,6 +5,8 @@
 // minimum, bodies leave by sendfile, and what it swallows is never copied out of the kernel.
 // Not an HTTP server: requests come from proxies under test, whole heads, one at a time.
 //
+// It listens on 127.0.0.1 and on 127.0.1.1 to 127.0.1.50, so that there can be many endpoints.
+//
 // Usage: bench_origin LISTEN_PORT
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -48,6 +50,9 @@ struct Connection {
   std::exit(1);
 }
 
+constexpr uint32_t kFirstOfMore = 0x7f000100;  // 127.0.1.0
+constexpr uint32_t kMoreAddresses = 50;
+
 class Origin {
  public:
   explicit Origin(int port) {
@@ -57,21 +62,9 @@ class Origin {
     for (size_t at = 0; at < kLargestBody; at += page.size()) {
       if (pwrite(body_, page.data(), page.size(), static_cast<off_t>(at)) < 0) die("memfd");
     }
-    listener_ = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    const int on = 1;
-    setsockopt(listener_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(static_cast<uint16_t>(port));
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
-        listen(listener_, 4096) != 0) {
-      die("listen");
-    }
     epoll_ = epoll_create1(EPOLL_CLOEXEC);
-    epoll_event event{};
-    event.events = EPOLLIN;
-    epoll_ctl(epoll_, EPOLL_CTL_ADD, listener_, &event);
+    listen_on(INADDR_LOOPBACK, port);
+    for (uint32_t i = 1; i <= kMoreAddresses; ++i) listen_on(kFirstOfMore + i, port);
   }
 
   [[noreturn]] void run() {
@@ -173,9 +166,31 @@ class Origin {
     return c.body_left > 0 || !c.close_after;
   }
 
+  void listen_on(uint32_t ip, int port) {
+    const int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    const int on = 1;
+    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<uint16_t>(port));
+    address.sin_addr.s_addr = htonl(ip);
+    if (bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
+        listen(listener, 4096) != 0) {
+      die("listen");
+    }
+    listeners_.push_back(listener);
+    epoll_event event{};
+    event.events = EPOLLIN;
+    epoll_ctl(epoll_, EPOLL_CTL_ADD, listener, &event);
+  }
+
   void accept_all() {
+    for (const int listener : listeners_) accept_from(listener);
+  }
+
+  void accept_from(int listener) {
     for (;;) {
-      const int fd = accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+      const int fd = accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
       if (fd < 0) return;
       const int on = 1;
       setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -195,7 +210,7 @@ class Origin {
   }
 
   int body_ = -1;
-  int listener_ = -1;
+  std::vector<int> listeners_;
   int epoll_ = -1;
   std::vector<Connection*> dead_;
 };

@@ -17,6 +17,7 @@ import subprocess
 import time
 
 import limited
+import placement
 from proc import process_tree
 
 # Clients at most in any scenario; the upstream pools must hold as many.
@@ -125,6 +126,8 @@ WEIR_TLS = "\n    tls: {{certificates: [{{cert: {pem}, key: {pem}}}], alpn: [{al
 def weir_routes(settings):
     """One catch-all, or `routes` of them spread over ROUTE_HOSTS hosts (bench_load --routes)."""
     count = settings.get("routes", 0)
+    if settings.get("placement"):
+        return placement.ROUTE
     if settings.get("direct"):
         return "  - {name: all, target: {direct: {status: 200, body: %s}}}\n" % ("x" * 128)
     if not count:
@@ -135,13 +138,20 @@ def weir_routes(settings):
     return "".join(line.format(i, i % ROUTE_HOSTS, i // ROUTE_HOSTS) for i in range(count))
 
 
+def weir_more(origin_port, settings):
+    """Clusters beside `origin`, and what comes after clusters."""
+    if settings.get("placement"):
+        return placement.clusters(origin_port, POOL) + placement.head()
+    return limited.weir(settings.get("limits"))
+
+
 def weir_command(tools, directory, port, origin_port, settings):
     log = '{path: "%s/access.log"}' % directory if settings.get("log") else '{path: "off"}'
     alpn = ", ".join(settings.get("alpn", ()))
     tls = WEIR_TLS.format(pem=settings["pem"], alpn=alpn) if alpn else ""
     config = WEIR.format(workers=settings.get("workers", 1), directory=directory, log=log, port=port,
                          origin_port=origin_port, pool=POOL, tls=tls,
-                         limits=limited.weir(settings.get("limits")),
+                         limits=weir_more(origin_port, settings),
                          protocol="\n    protocol: http2" if settings.get("h2up") else "")
     path = write(os.path.join(directory, "weir.yaml"), config + weir_routes(settings))
     return [tools["weir"], "run", "-c", path]
