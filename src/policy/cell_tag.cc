@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cstring>
 
 #include "base/check.h"
 
@@ -38,7 +37,7 @@ class Text {
   explicit Text(std::span<char> room) : room_(room) {}
   void add(std::string_view text) {
     CHECK(text.size() <= room_.size() - size_);
-    std::memcpy(room_.data() + size_, text.data(), text.size());
+    std::ranges::copy(text, room_.data() + size_);
     size_ += text.size();
   }
   void add(char c) { add(std::string_view(&c, 1)); }
