@@ -35,7 +35,7 @@ class OneWorker final : public PlaceOffice {
 
 struct Waiter final : PlaceWaiter {
   void on_place(PlacePermit given) override { permit = std::move(given); }
-  void on_dropped() override {}
+  void on_dropped(DropCause) override {}
   PlacePermit permit;
 };
 

@@ -21,7 +21,9 @@ ReleaseRule tenants(std::size_t count) {
 ReleaseRule canary() {
   ReleaseRule rule;
   rule.kind = ReleaseRule::Kind::kMatch;
-  rule.headers.push_back({.name = "x-canary", .value = "1"});
+  ValueMatch& match = rule.headers.emplace_back();
+  match.name = "x-canary";
+  match.value = "1";
   return rule;
 }
 
@@ -33,7 +35,9 @@ ReleaseRule weight(std::uint32_t percent) {
 
 void BM_Choose(benchmark::State& state) {
   Config config;
-  config.releases.push_back({.name = "orders", .rules = {tenants(100'000), canary(), weight(5)}});
+  ReleaseConfig& orders = config.releases.emplace_back();
+  orders.name = "orders";
+  orders.rules = {tenants(100'000), canary(), weight(5)};
   config::Diagnostics diagnostics;
   const auto releases = Releases::compile(config, diagnostics);
   base::Account account;
