@@ -38,12 +38,10 @@ struct Targets {
   /// Per cell: the clusters that serve in it, those of of_cells and in cells.self all others.
   std::vector<std::vector<uint32_t>> in_cell;
 
-  /// Calls `see` with each cluster or failover group that `target` can lead to.
+  /// Calls `see` with each cluster or failover group that `target`, not a release, can lead to.
   template <class See>
   void each_end(uint32_t target, See see) const {
-    if ((target & kReleaseBit) != 0) {
-      for (const uint32_t to : of_release[target & ~kReleaseBit]) each_end(to, see);
-    } else if ((target & kCellsBit) != 0) {
+    if ((target & kCellsBit) != 0) {
       for (const uint32_t cluster : of_cells[target & ~kCellsBit]) see(cluster);
     } else {
       see(target);

@@ -62,6 +62,7 @@ void Cluster::publish(std::shared_ptr<const EndpointSet> endpoints) {
   std::lock_guard lock(mutex_);
   eligible_.store(static_cast<std::uint32_t>(endpoints->eligible()), kRelaxed);
   members_.store(static_cast<std::uint32_t>(endpoints->members().size()), kRelaxed);
+  eligible_weight_.store(endpoints->eligible_weight(), kRelaxed);
   healthy_weight_.store(endpoints->healthy_weight(), kRelaxed);
   total_weight_.store(endpoints->configured_weight(), kRelaxed);
   empty_reason_.store(endpoints->empty_reason(), kRelaxed);
@@ -111,6 +112,7 @@ ClusterHealth Cluster::health() const {
   ClusterHealth out;
   out.eligible = eligible_.load(kRelaxed);
   out.members = members_.load(kRelaxed);
+  out.eligible_weight = eligible_weight_.load(kRelaxed);
   out.healthy_weight = healthy_weight_.load(kRelaxed);
   out.total_weight = total_weight_.load(kRelaxed);
   out.state = state_.load(kRelaxed);

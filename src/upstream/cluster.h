@@ -58,8 +58,11 @@ struct ClusterHealth {
   bool usable = false;  ///< New requests are taken: it is ready and an endpoint can be picked.
   std::uint32_t eligible = 0;
   std::uint32_t members = 0;
-  std::uint64_t healthy_weight = 0;  ///< What eligible members have for now (slow start).
-  std::uint64_t total_weight = 0;    ///< As configured, of all members.
+  /// Sums of configured weights: of eligible members, of what these have for now (slow start), and
+  /// of all. Whoever warms up is well: the second is for drawing, not for judging.
+  std::uint64_t eligible_weight = 0;
+  std::uint64_t healthy_weight = 0;
+  std::uint64_t total_weight = 0;
   OperatorState state = OperatorState::kReady;
   /// Why it is not usable though its state is ready: kNoEndpoint, kNoHealthyEndpoint, kDnsFailure.
   ErrorCode reason = ErrorCode::kNoEndpoint;
@@ -152,6 +155,7 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
   std::atomic<std::uint32_t> max_idle_{0};
   std::atomic<std::uint32_t> eligible_{0};
   std::atomic<std::uint32_t> members_{0};
+  std::atomic<std::uint64_t> eligible_weight_{0};
   std::atomic<std::uint64_t> healthy_weight_{0};
   std::atomic<std::uint64_t> total_weight_{0};
   std::atomic<OperatorState> state_{OperatorState::kReady};

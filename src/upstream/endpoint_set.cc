@@ -97,6 +97,7 @@ void EndpointSet::sum_weights() {
     if (!is_eligible(member)) break;
     ramps_ = ramps_ || member.ramp < kWholeRamp;
     weights.push_back(member.weight);
+    eligible_weight_ += member.weight;
     raw_.push_back(member.endpoint.get());
   }
   std::uint64_t fine = 0;

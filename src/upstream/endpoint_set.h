@@ -90,8 +90,10 @@ class EndpointSet {
   bool ramps() const { return ramps_; }
   /// What ramping members may have in flight; of an eligible member.
   std::uint32_t max_active(std::size_t index) const { return members_[index].max_active; }
-  /// Sums of configured weights: of all members, and of what the eligible ones have for now.
+  /// Sums of configured weights: of all members, of the eligible ones, and of what these have for
+  /// now (slow start).
   std::uint64_t configured_weight() const { return configured_weight_; }
+  std::uint64_t eligible_weight() const { return eligible_weight_; }
   std::uint64_t healthy_weight() const { return healthy_weight_; }
   /// All eligible weights are the same.
   bool uniform() const { return uniform_; }
@@ -118,6 +120,7 @@ class EndpointSet {
   std::vector<std::uint32_t> rotation_;
   std::vector<std::uint16_t> maglev_;
   std::uint64_t configured_weight_ = 0;
+  std::uint64_t eligible_weight_ = 0;
   std::uint64_t healthy_weight_ = 0;
   std::shared_ptr<const EndpointSet> in_need_;
   ErrorCode empty_reason_;

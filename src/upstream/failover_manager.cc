@@ -36,11 +36,11 @@ namespace {
 // For weights of members without a capacity.
 constexpr std::uint64_t kPlainWeight = 1000;
 
-// What of `whole` the cluster's healthy endpoints stand for; never nothing while one is healthy.
-std::uint32_t healthy_part(std::uint64_t whole, const ClusterHealth& health) {
-  if (health.total_weight == 0 || health.healthy_weight == 0) return 0;
-  const double part = static_cast<double>(health.healthy_weight) /
-                      static_cast<double>(health.total_weight) * static_cast<double>(whole);
+// What of `whole` a part of the cluster's weight stands for; never nothing for some of it.
+std::uint32_t part_of(std::uint64_t whole, std::uint64_t weight, const ClusterHealth& health) {
+  if (health.total_weight == 0 || weight == 0) return 0;
+  const double part = static_cast<double>(weight) / static_cast<double>(health.total_weight) *
+                      static_cast<double>(whole);
   return static_cast<std::uint32_t>(std::max(part, 1.0));
 }
 
@@ -136,12 +136,14 @@ void FailoverManager::look_at(Group& group, Entry& entry, TimePoint now) {
   FailoverMember::Standing standing;
   standing.phase = entry.failback.phase();
   standing.share = entry.failback.share();
-  standing.weight = healthy_part(entry.config.capacity.value_or(kPlainWeight), health);
+  standing.weight =
+      part_of(entry.config.capacity.value_or(kPlainWeight), health.healthy_weight, health);
   if (entry.config.capacity) {
     const std::uint64_t part = *entry.config.capacity / std::max(1U, group.config.fleet_size);
-    // Where nobody is well only need leads, and then as if all were.
-    standing.limit =
-        health.healthy_weight == 0 ? static_cast<std::uint32_t>(part) : healthy_part(part, health);
+    // Where nobody is well only need leads, and then as if all were. Endpoints that are new take
+    // nothing away from what the others could do before they came.
+    standing.limit = health.eligible_weight == 0 ? static_cast<std::uint32_t>(part)
+                                                 : part_of(part, health.eligible_weight, health);
   }
   member.publish(standing);
   const bool news = std::exchange(entry.served, entry.served || standing.phase == MemberPhase::kUp);

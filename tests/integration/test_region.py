@@ -104,6 +104,37 @@ def test_region_of_many_clusters_needs_a_share_of_them(lab):
     assert page["reason"] == "2 of 4 clusters and groups are served, less than 75%"
 
 
+def test_region_stays_while_new_endpoints_warm_up(lab):
+    servers = [Server(lab) for _ in range(6)]
+    config = config_for(*servers[:2], cluster={"slow_start": {"window": "60s"}},
+                        region={**QUICK, "clusters": ["app"]})
+    gateway = lab.gateway(config)
+    wait_for(gateway, "in")
+    more = config_for(*servers, cluster={"slow_start": {"window": "60s"}},
+                      region={**QUICK, "clusters": ["app"]})
+    gateway.reload({**config, "clusters": more["clusters"]})
+    time.sleep(1.2)
+    page = region_of(gateway)
+    assert (page["phase"], page["clusters"][0]["healthy_percent"]) == ("in", 100), page
+
+
+def test_region_does_not_miss_what_gets_no_requests(lab):
+    good, bad = Server(lab), Server(lab)
+    bad.status = 500
+    config = config_for(region={**QUICK, "min_served": "100%"})
+    config["clusters"] = {"old": checked(good), "new": checked(bad), "next": checked(bad)}
+    config["releases"] = {"r": {"default": "old", "rules": [
+        {"weight": "0%", "to": "next", "sticky": "none"}]}}
+    config["routes"] = [
+        {"name": "split", "match": {"path": {"prefix": "/split"}},
+         "target": {"weighted": [{"cluster": "old", "weight": 1},
+                                 {"cluster": "new", "weight": 0}]}},
+        {"name": "rest", "target": {"release": "r"}}]
+    gateway = lab.gateway(config)
+    page = wait_for(gateway, "in")
+    assert (page["targets"], page["served"]) == (1, 1)
+
+
 def test_region_counts_its_own_members_of_a_group_only(lab):
     here, far = Server(lab), Server(lab)
     config = config_for(region={**QUICK, "failover_groups": ["all"]})

@@ -52,7 +52,16 @@ TEST(EndpointSetTest, UnhealthyAndEjectedMembersAreNotEligibleAndStillMembers) {
   EXPECT_EQ(set->endpoint(0).text, "10.0.0.1:3");
   EXPECT_EQ(set->members().size(), 3U);
   EXPECT_EQ(set->configured_weight(), 17U);
+  EXPECT_EQ(set->eligible_weight(), 7U);
   EXPECT_EQ(set->healthy_weight(), 7U);
+}
+
+TEST(EndpointSetTest, WhoWarmsUpIsDrawnLessAndIsEligibleAllTheSame) {
+  auto members = EndpointSet::members_from(specs({100, 100}), nullptr);
+  members[1].ramp = EndpointSet::kWholeRamp / 10;
+  const auto set = EndpointSet::build(std::move(members), BalancePolicy::kLeastRequest);
+  EXPECT_EQ(set->eligible_weight(), 200U);
+  EXPECT_EQ(set->healthy_weight(), 110U);
 }
 
 TEST(EndpointSetTest, WhomAnOperatorDrainsIsNotEligibleNotEvenInNeed) {
