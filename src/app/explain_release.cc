@@ -15,7 +15,9 @@ ReleaseWords explain_release(const Compiled& compiled, const Sender& sender,
   const auto& all = compiled.config->releases;
   const auto release =
       static_cast<uint32_t>(std::ranges::find(all, name, &ReleaseConfig::name) - all.begin());
-  proxy::Releases::Asked asked{head, {}, {}, 0};
+  // Who is drawn anew each time is shown as the last of all: only a weight that reaches 100 % has
+  // him for certain.
+  proxy::Releases::Asked asked{head, {}, {}, UINT64_MAX};
   if (compiled.policies != nullptr) {
     const route::IdentityFacts facts{
         .head = head, .trusted_peer = sender.trusted, .route = route.name()};

@@ -28,18 +28,21 @@ std::string percent(uint64_t ppm) {
   return std::to_string(ppm / 10'000) + (digits.empty() ? "" : "." + digits) + "%";
 }
 
-std::string words_of(const ReleaseSticky& sticky) {
+// With a point: of the key. Without: who has none is taken by chance.
+std::string words_of(const ReleaseSticky& sticky, std::optional<uint64_t> point) {
+  if (!point) return ", drawn anew for each request";
+  const std::string at = ", at " + percent(*point) + " ";
   switch (sticky.kind) {
     case ReleaseSticky::Kind::kTenant:
-      return "of the tenant";
+      return at + "of the tenant";
     case ReleaseSticky::Kind::kClientIp:
-      return "of the client's address";
+      return at + "of the client's address";
     case ReleaseSticky::Kind::kHeader:
-      return "of header " + sticky.header;
+      return at + "of header " + sticky.header;
     case ReleaseSticky::Kind::kNone:
       break;
   }
-  return "drawn anew for each request";
+  return at;
 }
 
 std::string words_of(const ReleaseRule& rule) {
@@ -112,26 +115,28 @@ void Releases::join(policy::ReleaseLedger& ledger) {
   }
 }
 
-// Salted by the release's name, so that the first 5 % are not the same everywhere.
-uint64_t Releases::point_of(const Split& split, const Asked& asked) const {
-  std::string_view key;
+// What it sticks to; empty: nothing. Peers on a unix socket have no address to tell them apart by.
+std::string_view Releases::key_of(const Split& split, const Asked& asked) {
   switch (split.sticky.kind) {
     case ReleaseSticky::Kind::kTenant:
-      key = asked.tenant;
-      break;
+      return asked.tenant;
     case ReleaseSticky::Kind::kClientIp:
-      key = {reinterpret_cast<const char*>(asked.client.bytes.data()), asked.client.bytes.size()};
-      break;
+      if (asked.client == IpAddress{}) return {};
+      return {reinterpret_cast<const char*>(asked.client.bytes.data()), asked.client.bytes.size()};
     case ReleaseSticky::Kind::kHeader:
       for (const Header& header : asked.head.headers) {
-        if (!http::iequals(header.name, split.sticky.header)) continue;
-        key = header.value;
-        break;
+        if (http::iequals(header.name, split.sticky.header)) return header.value;
       }
-      break;
+      return {};
     case ReleaseSticky::Kind::kNone:
       break;
   }
+  return {};
+}
+
+// Salted by the release's name, so that the first 5 % are not the same everywhere.
+uint64_t Releases::point_of(const Split& split, const Asked& asked) {
+  const std::string_view key = key_of(split, asked);
   return ppm_of(key.empty() ? asked.draw : base::hash64(key, split.salt));
 }
 
@@ -160,10 +165,12 @@ uint32_t Releases::choose(uint32_t release, const Asked& asked, base::Arena& are
     const bool taken = takes(rule, i);
     if (why != nullptr) {
       const ReleaseRule& said = config_[release].rules[i];
-      const std::string at = rule.kind == Kind::kWeight
-                                 ? ", at " + percent(*point) + " " + words_of(split.sticky)
-                                 : std::string();
-      why->push_back(said.label + ": " + words_of(said) + at + (taken ? ": yes" : ": no"));
+      const bool drawn = rule.kind == Kind::kWeight && key_of(split, asked).empty();
+      std::string line = said.label + ": " + words_of(said);
+      if (rule.kind == Kind::kWeight) {
+        line += words_of(split.sticky, drawn ? std::nullopt : point);
+      }
+      why->push_back(line + (drawn ? "" : taken ? ": yes" : ": no"));
     }
     if (taken) return i;
   }

@@ -41,7 +41,7 @@ class Releases {
   struct Asked {
     const RequestHead& head;
     std::string_view tenant;
-    IpAddress client;   ///< Only where asks_address().
+    IpAddress client;   ///< Only where asks_address(); all zeros: none.
     uint64_t draw = 0;  ///< For who has nothing to stick to.
   };
   /// The place of the rule that takes it in the list of rules, and behind them all: the default.
@@ -75,7 +75,8 @@ class Releases {
   bool compile_release(const ReleaseConfig& config, config::Diagnostics& diagnostics);
   static bool compile_conditions(const ReleaseRule& from, const std::string& key,
                                  config::Diagnostics& diagnostics, Rule& out);
-  uint64_t point_of(const Split& split, const Asked& asked) const;
+  static std::string_view key_of(const Split& split, const Asked& asked);
+  static uint64_t point_of(const Split& split, const Asked& asked);
 
   std::vector<ReleaseConfig> config_;
   std::vector<Split> splits_;

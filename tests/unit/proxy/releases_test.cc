@@ -141,7 +141,7 @@ TEST_F(ReleasesTest, SplitsStickToHeadersAndAddresses) {
     const std::string session = "session-" + std::to_string(i);
     head.headers = HeaderList(arena.array<Header>(4), 4);
     head.headers.push({"x-session", session, HeaderId::kOther});
-    client.bytes[3] = i;
+    client.bytes[3] = static_cast<uint8_t>(i + 1);
     seen_header.insert(choose(*by_header, "", 0));
     EXPECT_EQ(choose(*by_header, "", 0), choose(*by_header, "acme", UINT64_MAX));
     seen_address.insert(choose(*by_address, "", 0));
@@ -163,6 +163,21 @@ TEST_F(ReleasesTest, SaysForEachRuleWhy) {
   EXPECT_TRUE(why[2].starts_with("weight: weight 100%, at ") &&
               why[2].ends_with("% of the tenant: yes"))
       << why[2];
+}
+
+TEST_F(ReleasesTest, SaysOfWhoHasNothingToStickToThatHeIsDrawn) {
+  for (const char* const sticky : {"none", "'header:x-session'", "client_ip"}) {
+    const auto releases =
+        compiled(split(std::string("{weight: 5%, sticky: ") + sticky + ", to: v2}"));
+    std::vector<std::string> why;
+    releases->choose(0, {head, "acme", client, 0}, arena, &why);
+    EXPECT_EQ(why, std::vector<std::string>{"weight: weight 5%, drawn anew for each request"});
+  }
+}
+
+TEST_F(ReleasesTest, PeersWithoutAnAddressAreNotOneClient) {
+  const auto releases = compiled(split("{weight: 50%, sticky: client_ip, to: v2}"));
+  EXPECT_NE(choose(*releases, "", 0), choose(*releases, "", UINT64_MAX));
 }
 
 TEST_F(ReleasesTest, CountsSurviveAReloadUnderTheirNames) {
