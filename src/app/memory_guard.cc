@@ -27,12 +27,15 @@ MemoryGuard::MemoryGuard(net::Loop& loop,
 }
 
 void MemoryGuard::on_tick() {
-  if (budget_.stage() == base::MemoryStage::kCalm) {
+  const base::MemoryStage stage = budget_.stage();
+  if (stage < base::MemoryStage::kShrink) {
     decay_free_memory();
-    return loop_.arm(tick_, kTick);
+  } else {
+    // What is free counts for nobody, and is resident all the same. To have it purged at once costs
+    // page faults, which memory that is merely well used does not call for.
+    release_free_memory();
   }
-  // What is free counts for nobody, and is resident all the same.
-  release_free_memory();
+  if (stage == base::MemoryStage::kCalm) return loop_.arm(tick_, kTick);
   shares_.measure(budget_.limit());
   loop_.arm(tick_, kShortTick);
 }

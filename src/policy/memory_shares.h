@@ -8,10 +8,13 @@
 // number of its users. Any thread.
 #pragma once
 
+#include <weir/clock.h>
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <limits>
 #include <memory>
 #include <string_view>
 
@@ -41,12 +44,22 @@ class MemoryShares {
   /// Who holds less than this cannot be why memory is short: half of what each would have if the
   /// budget were dealt out evenly. As of the last measure(); 0: never measured.
   int64_t even_share() const { return even_share_.load(std::memory_order_relaxed); }
+  /// Somebody who holds less than that has come while there is no room for him.
+  void ask_for_room(TimePoint now) {
+    asked_at_.store(now.time_since_epoch().count(), std::memory_order_relaxed);
+  }
+  /// Of late: whoever has more than an even share makes room, on all workers.
+  bool room_asked(TimePoint now) const {
+    return now.time_since_epoch().count() - asked_at_.load(std::memory_order_relaxed) <
+           kAsks.count();
+  }
   /// Entries that found no place of their own.
   uint64_t overflows() const { return overflows_.load(std::memory_order_relaxed); }
 
  private:
   static constexpr size_t kPlaces = 16 * 1024;  ///< 256 KiB, of which pages in use are resident.
   static constexpr size_t kProbes = 8;
+  static constexpr Duration kAsks = std::chrono::milliseconds(100);
   static constexpr uint64_t kUser = 1;
   static constexpr uint64_t kUsers = (uint64_t{1} << 24) - 1;
 
@@ -57,6 +70,7 @@ class MemoryShares {
   std::unique_ptr<Place[], Free> places_;
   Place overflow_;
   std::atomic<int64_t> even_share_{0};
+  std::atomic<Duration::rep> asked_at_{std::numeric_limits<Duration::rep>::min() / 2};
   std::atomic<uint64_t> overflows_{0};
 };
 

@@ -29,7 +29,7 @@ bool Exchange::admit_memory() {
   const MemoryStage stage = worker_.memory_stage();
   if (stage != MemoryStage::kCalm) {
     const bool little = stage >= MemoryStage::kRefuseRequests && holds_little();
-    if (little) worker_.make_room_for_little();
+    if (little) worker_.memory_shares()->ask_for_room(worker_.loop().now());
     if (!worker_.memory().fits(0)) return refuse_memory(MemoryRefusal::kBudget);
     if (stage >= MemoryStage::kRefuseRequests && priority() > kHighestTwo && !little) {
       return refuse_memory(MemoryRefusal::kPriority);

@@ -73,7 +73,9 @@ uint32_t Worker::shed_idle(uint32_t most, const SharedListener* only, Duration i
     stats_.idle_shed_downstream.add();
     ++closed;
   }
-  if (only == nullptr) closed += shed_upstream(most - closed, TimePoint::max());
+  // Descriptors are wanted now, whoever has them; memory of those who have left off.
+  const TimePoint until = idle_for <= kYoung ? TimePoint::max() : now - idle_for;
+  if (only == nullptr) closed += shed_upstream(most - closed, until);
   if (closed == 0) shed_again_at_ = now + kPause;
   return closed;
 }

@@ -134,8 +134,6 @@ class Worker {
   /// loop goes on.
   static constexpr size_t kReadBuffer = 64 * 1024;
   char* read_buffer() { return read_buffer_.get(); }
-  /// A tenant of few bytes came while memory was short: room is to be made, if it is full.
-  void make_room_for_little() { little_came_ = true; }
   /// How much of a body is read at once: what is read may have to be held.
   size_t body_read() const {
     return memory_stage() < base::MemoryStage::kShrink ? kReadBuffer : kShortRead;
@@ -224,7 +222,6 @@ class Worker {
   TimePoint shed_again_at_{};
   int64_t turn_max_us_[2] = {};  ///< Of this half minute and the one before.
   TimePoint turn_window_{};
-  bool little_came_ = false;  ///< Since the largest were last looked for.
   bool draining_ = false;
   bool sweep_ = false;  ///< A listener that has left may be empty now.
 };

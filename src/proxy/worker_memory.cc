@@ -3,7 +3,6 @@
 // largest of those who have more than their share.
 #include <algorithm>
 #include <limits>
-#include <utility>
 
 #include "proxy/exchange.h"
 #include "proxy/worker.h"
@@ -82,7 +81,7 @@ void Worker::reset_largest() {
   const auto full =
       budget.limit() / 100 * base::MemoryBudget::kLines[static_cast<size_t>(MemoryStage::kReset)];
   if (budget.charged() < full) return;
-  const bool evenly = std::exchange(little_came_, false) && options_.shares != nullptr;
+  const bool evenly = options_.shares != nullptr && options_.shares->room_asked(loop_.now());
   const int64_t most =
       evenly ? 2 * options_.shares->even_share() : std::numeric_limits<int64_t>::max();
   const auto victim = [most](Exchange& exchange) {

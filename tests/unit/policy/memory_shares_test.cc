@@ -36,5 +36,15 @@ TEST(MemoryShares, TheEvenShareIsHalfOfTheBudgetDealtToThoseHereAndOneMore) {
   EXPECT_EQ(shares.even_share(), 300) << "t0 is still there";
 }
 
+TEST(MemoryShares, WhoAsksForRoomIsHeardForATenthOfASecond) {
+  MemoryShares shares(kSecret);
+  const TimePoint now{std::chrono::hours(1)};
+  EXPECT_FALSE(shares.room_asked(now));
+  shares.ask_for_room(now);
+  EXPECT_TRUE(shares.room_asked(now));
+  EXPECT_TRUE(shares.room_asked(now + std::chrono::milliseconds(99)));
+  EXPECT_FALSE(shares.room_asked(now + std::chrono::milliseconds(100)));
+}
+
 }  // namespace
 }  // namespace weir::policy
