@@ -51,8 +51,9 @@ TraceTags::Slot* TraceTags::room_in(Set& set, TimePoint now) const {
   return oldest;
 }
 
-TraceTags::Hold TraceTags::remember(std::string_view trace_id, std::string_view tag,
-                                    TimePoint now) {
+TraceTags::Hold TraceTags::remember(std::string_view trace_id, const Told& told, TimePoint now) {
+  const std::string_view tag = told.tag;
+  const std::uint64_t tenant = base::hash64(told.tenant);
   if (trace_id.size() != kIdBytes || tag.empty()) return {};
   CHECK(tag.size() <= CellTag::kMaxBytes);
   Set& set = set_of(trace_id);
@@ -65,9 +66,10 @@ TraceTags::Hold TraceTags::remember(std::string_view trace_id, std::string_view 
     std::ranges::copy(trace_id, slot->id.begin());
     std::ranges::copy(tag, slot->tag.begin());
     slot->length = static_cast<std::uint16_t>(tag.size());
+    slot->tenant = tenant;
     slot->in_flight = 0;
     slot->ambiguous = false;
-  } else if (cell_in({slot->tag.data(), slot->length}) != cell_in(tag)) {
+  } else if (slot->tenant != tenant || cell_in({slot->tag.data(), slot->length}) != cell_in(tag)) {
     slot->ambiguous = true;
   } else {
     // Of the same cell, and good for longer.

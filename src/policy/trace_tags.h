@@ -2,7 +2,8 @@
 // Which tag came in with which trace, so that a sidecar can put it on the calls that its
 // application makes: applications carry `traceparent` (W3C Trace Context) further, but not our tag.
 // Of fixed size. What is in flight stays; what has ended makes room, the oldest first. A trace that
-// has come with two tags says nothing about either: it yields none until it is forgotten.
+// has come with two tags says nothing about either: it yields none until it is forgotten. Nor does
+// one that has come from two tenants: a signed tag is good for one of them.
 // Any thread. Outlives its holds.
 #pragma once
 
@@ -73,8 +74,13 @@ class TraceTags {
   std::uint32_t entries() const { return entries_; }
   Duration ttl() const { return ttl_; }
 
-  /// An empty hold: no room. Requires: a tag of at most CellTag::kMaxBytes.
-  Hold remember(std::string_view trace_id, std::string_view tag, TimePoint now);
+  /// Of a request in.
+  struct Told {
+    std::string_view tag;  ///< Of at most CellTag::kMaxBytes.
+    std::string_view tenant;
+  };
+  /// An empty hold: no room.
+  Hold remember(std::string_view trace_id, const Told& told, TimePoint now);
   /// The tag of a trace, copied into `room` of CellTag::kMaxBytes.
   Found find(std::string_view trace_id, std::span<char> room, TimePoint now) const;
 
@@ -85,7 +91,8 @@ class TraceTags {
   struct Slot {
     std::array<char, kIdBytes> id;
     std::array<char, CellTag::kMaxBytes> tag;
-    TimePoint last;  ///< When the last of its requests ended.
+    TimePoint last;            ///< When the last of its requests ended.
+    std::uint64_t tenant = 0;  ///< A hash.
     std::uint32_t in_flight = 0;
     std::uint16_t length = 0;  ///< Of the tag; 0: the slot is free.
     bool ambiguous = false;

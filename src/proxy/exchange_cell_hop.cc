@@ -24,6 +24,18 @@ bool is_safe(Method method) {
   return method == Method::kGet || method == Method::kHead || method == Method::kOptions;
 }
 
+// Of a cell that a request leaves, or would.
+std::string_view state_words(CellReason reason) {
+  switch (reason) {
+    case CellReason::kDrained:
+      return " is drained ";
+    case CellReason::kCircuitOpen:
+      return " has its circuit breaker open ";
+    default:
+      return " has nobody ";
+  }
+}
+
 // Nothing was sent, because there was nobody to send it to.
 bool met_nobody(const Error& error) {
   switch (error.code) {
@@ -133,10 +145,8 @@ const char* Exchange::why_no_hop(uint32_t from) const {
 
 Result<void> Exchange::hop_from(uint32_t from, CellReason reason) {
   const auto refuse = [&](std::string_view why) {
-    const std::string_view detail =
-        arena_.concat({"cell ", cell_->name(from),
-                       reason == CellReason::kDrained ? " is drained " : " has nobody ", why,
-                       std::string_view("\0", 1)});
+    const std::string_view detail = arena_.concat(
+        {"cell ", cell_->name(from), state_words(reason), why, std::string_view("\0", 1)});
     return weir::fail(ErrorCode::kCellUnavailable, detail.data());
   };
   if (const char* const why = why_no_hop(from)) return refuse(why);

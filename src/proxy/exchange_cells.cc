@@ -166,7 +166,9 @@ bool Exchange::take_trace_tag() {
 
 void Exchange::remember_trace() {
   if (cell_->cells->reattaches(client_.listener->config().name)) return;
-  cell_->trace = cell_->cells->traces()->remember(trace_id(), cell_->tag, worker_.loop().now());
+  const std::string_view tenant = owner_ == nullptr ? std::string_view() : owner_->tenant;
+  cell_->trace =
+      cell_->cells->traces()->remember(trace_id(), {cell_->tag, tenant}, worker_.loop().now());
   if (cell_->trace) return;
   constexpr auto kNoRoom = static_cast<size_t>(policy::TraceOutcome::kNoRoom);
   worker_.mutable_stats().cell_reattach[kNoRoom].add();
