@@ -3,6 +3,7 @@
 #include "config/http_words.h"
 #include "config/keys.h"
 #include "config/lists.h"
+#include "config/nearest.h"
 #include "config/scalars.h"
 
 namespace weir::config {
@@ -149,6 +150,16 @@ void read_endpoints_file(Reader& reader, NodeId id, ClusterConfig& cluster) {
   check_not_empty(inner, Document::kRoot);
 }
 
+// A key that is reported as unknown, with one of these as what was meant: enough is said.
+bool misspelt_source(Reader& reader, NodeId id) {
+  const Document& document = reader.document();
+  NodeId child = document.first_child(id);
+  for (; child != Document::kNone; child = document.next(document.next(child))) {
+    if (!nearest(document.text(child), {"endpoints", "dns", "endpoints_file"}).empty()) return true;
+  }
+  return false;
+}
+
 void check_source(Reader& reader, NodeId id, ClusterConfig& cluster) {
   const auto given = [&](std::string_view key) {
     return reader.find(id, key) != Document::kNone ? 1 : 0;
@@ -161,6 +172,7 @@ void check_source(Reader& reader, NodeId id, ClusterConfig& cluster) {
     if (list != Document::kNone) check_not_empty(reader, list);
     return;
   }
+  if (sources == 0 && misspelt_source(reader, id)) return;
   const std::string hint =
       "write one of endpoints: [{address: 127.0.0.1:9001}], dns: {name: "
       "orders.svc, port: 80} or endpoints_file: orders.yaml";

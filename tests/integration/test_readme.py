@@ -20,6 +20,20 @@ def test_readme_configuration_loads(text, tmp_path):
     assert code == 0, out + err
 
 
+def test_readme_shows_what_three_slips_in_its_first_configuration_get(tmp_path):
+    text = BLOCKS[0]
+    for right, slip in (("  search:\n    endpoints:", "  search:\n    endpoint:"),
+                        ("{cluster: search}", "{cluster: serch}"),
+                        ("timeout: 2s", "timeout: 2 parsecs")):
+        assert text.count(right) == 1
+        text = text.replace(right, slip)
+    (tmp_path / "broken.yaml").write_text(text)
+    code, out, err = run_cli("check", "broken.yaml", cwd=tmp_path)
+    shown = re.search(r"\$ weir check broken.yaml\n(.*?)```", README, re.S)[1]
+    assert code == 1
+    assert out + err == shown
+
+
 def test_readme_names_every_section_of_the_reference():
     sections = re.findall(r"^([a-z_]+):", (ROOT / "conf/reference.yaml").read_text(), re.M)
     assert len(sections) > 5
