@@ -5,11 +5,13 @@ import os
 import socket
 import struct
 import threading
+import time
 
 from drills import netns
 from drills.failover import HOME, REFUSED, SILENT
 from drills.lab import Figure, OriginProcess, at_least, at_most, drill, free_port, shown
 from drills.region import CAPACITY, GROUP, ROUTE, Region, cluster_is, cluster_of, strike
+from support.gateway import run_cli
 from support.lab import merge
 
 
@@ -22,6 +24,28 @@ def drain(lab):
     return run.figures(cluster_is("a"), REFUSED, HOME) + [
         at_most("failed of any kind", len(unsafe) + len(run.ledger.failed(repeatable=True)), 0,
                 "{:.0f}")]
+
+
+@drill("drain-by-hand", "`weir drain cluster a --keep --wait`, and `weir set cluster a none`")
+def drain_by_hand(lab):
+    region = Region(lab)
+    waited = {}
+
+    def verb(*words):
+        begun = time.monotonic()
+        code, out, err = run_cli(*words, "-c", lab.gateway.file)
+        assert code == 0, (code, out, err)
+        waited[words[0]] = time.monotonic() - begun
+
+    run = strike(region, lambda: verb("drain", "cluster", "a", "--keep", "--wait", "--timeout", "5s"),
+                 lambda: verb("set", "cluster", "a", "none"))
+    emptied = run.fault + waited["drain"]
+    late = [r for r in run.ledger.between(emptied, run.healed) if cluster_is("a")(*r.first)]
+    failed = [*run.ledger.failed(repeatable=False), *run.ledger.failed(repeatable=True)]
+    return run.figures(cluster_is("a"), REFUSED, HOME) + [
+        at_most("failed of any kind", len(failed), 0, "{:.0f}"),
+        at_most("empty after s", waited["drain"], 2.0),
+        at_most("there after it was said to be empty", len(late), 0, "{:.0f}")]
 
 
 @drill("bad-version", "a version that takes 5 % of the traffic begins to answer 500")
