@@ -134,7 +134,8 @@ void Exchange::update_request_flow() {
     if (client_.stream->congested()) client_.stream->pause_body();
     return;
   }
-  if (step_ == Step::kBufferRequest) return;
+  // It may have been paused while the exchange waited for its place.
+  if (step_ == Step::kBufferRequest) return client_.stream->resume_body();
   const UpstreamStream* stream = attempt_.stream();
   const bool waits = step_ != Step::kRelay || stream == nullptr || held_sent_ < held_.size() ||
                      stream->congested() || tunnel_pending();

@@ -93,6 +93,37 @@ def test_concurrency_queue_holds_a_body_back(lab):
     assert second.read_response().status == 200
 
 
+@pytest.mark.parametrize("protocol", ["http1", "http2"])
+def test_concurrency_queue_then_takes_the_body_that_a_route_buffers(lab, protocol):
+    """The body comes only after the place: what was paused while it waited has to go on."""
+    origin, gateway = limited(lab, QUEUE, routes=[
+        {"name": "all", "target": {"cluster": "app"}, "buffer_request": True}])
+    first = begin(lab, gateway, "/first")
+    connection = origin.accept()
+    connection.expect("GET", "/first")
+    headers = {"x-tenant": "acme", "content-length": "300000"}
+    if protocol == "http1":
+        second = lab.client(gateway)
+        second.send(request("POST", "/second", headers=headers))
+    else:
+        second = lab.h2_client(gateway)
+        stream = second.open("POST", "/second", headers=headers, end=False)
+        second.settle(0.1)
+    eventually(lambda: decisions(gateway, "waited") == 1, "the second waits")
+    connection.answer(headers={"Connection": "close"})
+    assert first.read_response().status == 200
+    eventually(lambda: decisions(gateway, "passed") == 2, "it has its place")
+    if protocol == "http1":
+        second.send(b"x" * 300_000)
+    else:
+        second.send_data(stream, b"x" * 300_000, end=True)
+    again = origin.accept()
+    assert again.expect("POST", "/second").body == b"x" * 300_000
+    again.answer()
+    answer = second.read_response(*(() if protocol == "http1" else (stream,)))
+    assert answer.status == 200
+
+
 def test_concurrency_queue_is_bounded(lab):
     origin, gateway = limited(lab, {"max": 1, "queue": {"max_requests": 1, "max_wait": "5s"}})
     begin(lab, gateway)
