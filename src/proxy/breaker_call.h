@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "policy/cluster_breakers.h"
 
@@ -14,8 +15,9 @@ struct BreakerCall {
   std::shared_ptr<policy::ClusterBreakers> kept;
   policy::BreakerPermit permit;
   Duration retry_after{0};  ///< Of a refusal,
-  uint32_t refused_by = 0;  ///< and the cluster's place in the snapshot.
-  bool fell_back = false;   ///< It is where an open breaker has sent it: no further.
+  /// and the cluster's place in the snapshot; nullopt: it was a cell's, which has no fallback.
+  std::optional<uint32_t> refused_by;
+  bool fell_back = false;  ///< It is where an open breaker has sent it: no further.
 
   /// Leaves the cluster that it was in for that of `there`.
   void enter(BreakerCall there) {

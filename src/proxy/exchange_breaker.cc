@@ -82,7 +82,8 @@ Result<void> Exchange::pass_breakers(uint32_t target, BreakerCall& there) {
 // Whether something else than the refusal is given: then it is said what follows.
 std::optional<Exchange::Next> Exchange::fall_back() {
   const Snapshot& snapshot = worker_.snapshot();
-  const auto& breaker = snapshot.config->clusters[breaker_.refused_by].circuit_breaker;
+  if (!breaker_.refused_by) return std::nullopt;
+  const auto& breaker = snapshot.config->clusters[*breaker_.refused_by].circuit_breaker;
   if (!breaker || !breaker->fallback || breaker_.fell_back) return std::nullopt;
   breaker_.fell_back = true;
   if (breaker->fallback->direct) {

@@ -56,6 +56,7 @@ Result<void> Exchange::pass_cell_breaker(uint32_t cell) {
   if (verdict == Breaker::Verdict::kProbe) cell_->probe = &breaker;
   if (verdict != Breaker::Verdict::kRefuse) return {};
   breaker_.retry_after = breaker.retry_after(now);
+  breaker_.refused_by.reset();
   const std::string_view detail =
       arena_.concat({"cell ", cell_->name(cell), std::string_view("\0", 1)});
   return weir::fail(ErrorCode::kCircuitOpen, detail.data());

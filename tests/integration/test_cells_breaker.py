@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The circuit breaker of a cell as a whole: it judges what those of its clusters do not explain."""
 from support.lab import endpoints
+from support.refusal import assert_refused
 from support.waiting import eventually
 
 BREAKER = {"minimum_requests": 10, "failure_rate_threshold": "50%", "open_duration": "1m"}
@@ -47,6 +48,24 @@ def test_cells_breaker_of_the_whole_cell_moves_all_its_services(lab):
     gateway.expect_metric(1, "weir_breaker_state", cell="c1", state="open")
     eventually(lambda: any('msg="circuit breaker" cell=c1' in line for line in gateway.stderr),
                "the log line")
+
+
+def test_cells_breaker_that_is_open_gives_nobodys_fallback(lab):
+    """A cell has none of its own, and that of another cluster is meant for other requests."""
+    gateway = lab.gateway({
+        "listeners": {"main": {"address": "127.0.0.1:0"}},
+        "cells": {"self": "c1", "assign": [{"hash": "client_ip"}], "circuit_breaker": BREAKER,
+                  "members": {"c1": {}}},
+        "clusters": {
+            "aaa": {**endpoints(lab.serving()), "circuit_breaker": {
+                "fallback": {"direct": {"status": 200, "body": "meant for aaa"}}}},
+            "bbb": endpoints(lab.serving(lambda _, connection: connection.answer(500)))},
+        "routes": [{"name": name, "match": {"path": {"prefix": "/" + name}},
+                    "target": {"cluster": name}, "retry": {"num_retries": 0}}
+                   for name in ("aaa", "bbb")]})
+    client = lab.client(gateway)
+    eventually(lambda: client.get("/bbb").status == 503, "the cell's breaker opens")
+    assert_refused(client.get("/bbb"), "circuit_open")
 
 
 def test_cells_breaker_leaves_to_a_cluster_what_its_own_explains(lab):
