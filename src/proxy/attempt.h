@@ -45,6 +45,10 @@ class Attempt final : public upstream::PlaceWaiter {
   bool has_untried() const;
   /// The exchange is in another cluster now.
   void forget_tried() { tried_count_ = 0; }
+  /// The last one chosen has felt nothing of it.
+  void forget_last_tried() {
+    if (tried_count_ > 0) --tried_count_;
+  }
 
   /// All of the request is queued: the response's time begins.
   void request_sent();

@@ -290,6 +290,7 @@ class Exchange final : public base::ListLink<> {
   Result<void> pass_breakers(uint32_t target, BreakerCall& there);
 
   Next meet_fault(const base::FaultPoint& at);
+  Next meet_cluster_fault();
   Next end_fault();
   void on_fault_over();
 
@@ -297,6 +298,7 @@ class Exchange final : public base::ListLink<> {
   std::string_view breaker_function() const;
   std::string_view retry_after();
   void note_silence();
+  bool note_attempts_silence();
   uint64_t owner_key() const;
   std::string_view client_key();
   void tell_breaker(base::CallOutcome outcome, Duration took = Duration::zero());
@@ -473,7 +475,8 @@ class Exchange final : public base::ListLink<> {
   uint32_t route_index_ = 0;
   uint16_t status_ = 0;
   uint16_t upstream_status_ = 0;
-  uint16_t injected_status_ = 0;  ///< What an operator has it answered, for a drill.
+  const void* fault_cluster_ = nullptr;  ///< Whose fault it has met; only compared.
+  uint16_t injected_status_ = 0;         ///< What an operator has it answered, for a drill.
   Step step_ = Step::kReceiveHead;
   bool trusted_peer_ = false;
   bool failed_ = false;  ///< error_ says why.

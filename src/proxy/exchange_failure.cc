@@ -57,12 +57,22 @@ bool Exchange::waits_for_origin() const {
 // one would be seen by nobody where the route's timeout is the shorter one. What a client chose is
 // no measure.
 void Exchange::note_silence() {
-  const bool waited = request_permit_ && request_end_sent_ && !response_started_ &&
-                      !attempt_.answered() && attempt_.stream() != nullptr && !deadline_->by_client;
-  if (!waited || worker_.loop().now() - sent_at_ < (deadline_->at - head_at_) / 2) return;
-  attempt_.report(upstream::AttemptOutcome::kTimeout);
+  if (!request_permit_ || response_started_ || deadline_->by_client) return;
+  bool silent = note_attempts_silence();
+  if (hedging()) {
+    turn_to_other();
+    silent = note_attempts_silence() || silent;
+  }
+  if (!silent) return;
   if (judged()) tell_breaker(base::CallOutcome::kFailure);
   if (hops_ != nullptr) hops_->permit->failed(worker_.loop().now(), owner_key());
+}
+
+bool Exchange::note_attempts_silence() {
+  const bool waited = request_end_sent_ && !attempt_.answered() && attempt_.stream() != nullptr;
+  if (!waited || worker_.loop().now() - sent_at_ < (deadline_->at - head_at_) / 2) return false;
+  attempt_.report(upstream::AttemptOutcome::kTimeout);
+  return true;
 }
 
 void Exchange::on_deadline() {

@@ -8,6 +8,7 @@
 #include <new>
 #include <utility>
 
+#include "proxy/cell_call.h"
 #include "proxy/exchange.h"
 #include "proxy/hedge.h"
 #include "proxy/hops.h"
@@ -17,6 +18,7 @@
 namespace weir::proxy {
 namespace {
 
+using upstream::FailoverGroup;
 using upstream::HedgeRefusal;
 
 // Nothing is changed by asking twice (RFC 9110, 9.2.1).
@@ -54,6 +56,7 @@ void Exchange::count_hedge_refusal(HedgeRefusal refusal) {
 std::optional<HedgeRefusal> Exchange::why_no_hedge() const {
   if (worker_.memory_stage() != base::MemoryStage::kCalm) return HedgeRefusal::kMemory;
   if (breaker_.of != nullptr && !breaker_.of->calm()) return HedgeRefusal::kBreaker;
+  if (cell_ != nullptr && cell_->probe != nullptr) return HedgeRefusal::kBreaker;
   if (attempt_.waiting() || cluster().shared().pending() > 0) return HedgeRefusal::kQueueing;
   if (!attempt_.has_untried()) return HedgeRefusal::kEndpoint;
   return std::nullopt;
@@ -73,8 +76,11 @@ void Exchange::on_hedge_due() {
   flush();
 }
 
-// The second attempt takes the steps of any attempt.
+// The second attempt takes the steps of any attempt. One that comes to nothing before it is sent
+// takes nothing from the retries that the request may still need.
 void Exchange::launch_hedge(upstream::RetryPermit permit) {
+  const bool of_group = hops_ != nullptr && !permit;
+  const uint32_t attempts = attempts_;
   retry_permit_ = std::move(permit);
   hedge_->other.swap(attempt_);
   hedge_->other_sent_at = sent_at_;
@@ -84,12 +90,18 @@ void Exchange::launch_hedge(upstream::RetryPermit permit) {
   step_ = Step::kLease;
   advance();
   hedge_->launching = false;
-  if (attempt_.waiting()) {
+  const bool queueing = attempt_.waiting();
+  if (queueing) {
     outcome_ = "queueing";
+    attempt_.forget_last_tried();
     back_to_other();
-    return count_hedge_refusal(HedgeRefusal::kQueueing);
   }
-  cluster().stats().hedges.add();
+  if (hedging()) return cluster().stats().hedges.add();
+  count_hedge_refusal(queueing ? HedgeRefusal::kQueueing : HedgeRefusal::kEndpoint);
+  const FailoverGroup* const group = of_group ? current_group() : nullptr;
+  if (group != nullptr) group->state().budget.give_back();
+  if (hops_ != nullptr) hops_->tries -= attempts_ - attempts;
+  attempts_ = attempts;
 }
 
 void Exchange::heed(const UpstreamStream& from) {
@@ -125,6 +137,7 @@ bool Exchange::outlives(const Error& error) {
   if (!hedging()) return false;
   outcome_ = error_info(error.code).reason;
   if (hedge_->launching || error.origin == Origin::kUpstream) return back_to_other();
+  note_attempt(hedge_->other, outcome_);
   hedge_->other.end();
   hedge_->running = false;
   return false;

@@ -196,6 +196,25 @@ def test_hedge_does_not_wait_for_a_connection(lab):
                     cluster={"resource_limits": {"max_connections": 1}}) == ["queueing"]
 
 
+def test_hedge_that_was_refused_leaves_the_retry(lab):
+    """The first one dies late; the one retry that there is has not been used up before."""
+    died = threading.Event()
+
+    def die_once(found, connection):
+        if died.is_set():
+            return connection.answer(200, b"ok")
+        died.set()
+        time.sleep(0.4)
+        connection.close()
+        return None
+
+    gateway = lab.relay(lab.serving(die_once), lab.serving(die_once), cluster={
+        "resource_limits": {"max_connections": 1}}, route={**SOON, "retry": {"num_retries": 1}})
+    assert lab.client(gateway).get("/a").body == b"ok"
+    counted(gateway, 0, 0)
+    assert gateway.log(1)[0]["attempts"] == 2
+
+
 def test_hedge_is_not_made_while_the_breaker_refuses_some(lab):
     def answer(found, connection):
         if found.target == "/bad":
