@@ -173,6 +173,9 @@ Exchange::Next Exchange::buffer_request() {
 
 Exchange::Next Exchange::lease() {
   if (deadline_ != nullptr && deadline_passed()) return Next::kDone;
+  if (cluster().shared().fault().armed()) {
+    if (const Next next = meet_cluster_fault(); next != Next::kContinue) return next;
+  }
   ++attempts_;
   if (hops_ != nullptr) ++hops_->tries;
   if (attempts_ > 1 && !hedging()) cluster().stats().retries.add();

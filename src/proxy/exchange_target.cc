@@ -33,8 +33,7 @@ Exchange::Next Exchange::choose_cluster() {
   replayable_ = (retry.num_retries > 0 || hops_ != nullptr) &&
                 request_.body.length <= retry.replay_buffer_bytes &&
                 (upstream::is_idempotent(request_.method) || may_refuse_unprocessed());
-  const base::FaultPoint& fault = cluster().shared().fault();
-  return fault.armed() ? meet_fault(fault) : Next::kContinue;
+  return Next::kContinue;
 }
 
 uint32_t Exchange::choose_target() {

@@ -5,6 +5,7 @@ import time
 
 import pytest
 from support.gateway import run_cli
+from support.lab import endpoints
 from support.message import request
 from support.refusal import proxy_status
 from support.waiting import eventually
@@ -72,6 +73,35 @@ def test_a_delay_holds_requests_and_blocks_nobody(lab, where):
     took = time.monotonic() - began
     assert 0.69 <= took < 6 * 0.7, "all at once, not one after the other"
     assert origin.count() == 6
+
+
+@pytest.mark.parametrize("where", ["route:all", "cluster:app"])
+def test_a_delay_does_not_lose_the_body_that_a_route_buffers(lab, where):
+    _, gateway, client = drilled(lab, route={"buffer_request": True})
+    assert inject(gateway, where, "delay=200ms", "--for", "1m")[0] == 0
+    client.send(request("POST", "/", headers={"Content-Length": "300000"}))
+    time.sleep(0.4)
+    client.send(b"x" * 300_000)
+    assert client.read_response().status == 200
+
+
+def test_a_cluster_has_its_fault_after_a_hop_as_well(lab):
+    gone, standby = lab.origin(), lab.serving()
+    nobody = gone.address
+    gone.stop_listening()
+    gateway = lab.gateway({
+        "listeners": {"main": {"address": "127.0.0.1:0"}},
+        "clusters": {"gone": endpoints(nobody), "standby": endpoints(standby)},
+        "failover_groups": {"all": {"members": [{"cluster": "gone", "priority": 0, "capacity": 9},
+                                                {"cluster": "standby", "priority": 1, "capacity": 9}]}},
+        "routes": [{"name": "all", "target": {"failover_group": "all"}}]})
+    allow(gateway)
+    client = lab.client(gateway)
+    assert client.get().status == 200
+    assert inject(gateway, "cluster:standby", "delay=300ms", "abort=418", "--for", "1m")[0] == 0
+    began = time.monotonic()
+    assert_aborted(client.get(), 418)
+    assert time.monotonic() - began >= 0.29 and standby.count() == 1
 
 
 def test_a_delay_may_end_in_an_abort(lab):
