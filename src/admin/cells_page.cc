@@ -33,7 +33,7 @@ std::string cells_json(const proxy::Cells& cells, const std::vector<OverrideRow>
     members.push_back(std::move(member));
   }
   const Json page = {{"self", cells.config().self}, {"cells", std::move(members)}};
-  return page.dump(2) + "\n";
+  return page.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace weir::admin

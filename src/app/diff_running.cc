@@ -20,7 +20,8 @@ admin::DiffOutcome diff_running(const Config& running, const std::string& path,
         {"overrides", admin::override_array<nlohmann::ordered_json>(set)},
         {"changes",
          nlohmann::ordered_json::parse(config::render(changes, format), nullptr, false)}};
-    return {true, page.dump(2) + "\n"};
+    return {true,
+            page.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n"};
   }
   std::string text;
   for (const admin::OverrideRow& row : set) text += "set by hand: " + override_line(row) + "\n";

@@ -135,7 +135,10 @@ class Parser {
 
   void add_lifetime(CLI::App* sub) {
     CLI::Option* how_long =
-        sub->add_option("--for", options_.how_long, "For so long, over reloads: 30s, 5m");
+        sub->add_option("--for", options_.how_long, "For so long, over reloads: 30s, 5m")
+            ->check([](const std::string& time) {
+              return std::string(time.empty() ? "a time is missing; write it as 30s or 5m" : "");
+            });
     sub->add_flag("--keep", options_.keep, "Until it is taken back, over reloads")
         ->excludes(how_long);
   }

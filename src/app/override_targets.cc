@@ -10,6 +10,7 @@
 
 #include "app/fault_words.h"
 #include "config/nearest.h"
+#include "config/text_check.h"
 #include "config/values.h"
 
 namespace weir::app {
@@ -69,7 +70,21 @@ std::optional<upstream::WeightOverride> parse_weight(std::string_view text) {
   return upstream::WeightOverride{static_cast<uint32_t>(*number), percent};
 }
 
+// It is shown in pages and in the log.
+bool is_text(std::string_view name) {
+  const auto control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
+  return !std::ranges::any_of(name, control) && !config::find_bad_byte(name);
+}
+
 }  // namespace
+
+bool OverrideTargets::has_breaker(const proxy::Snapshot& snapshot, const OverrideTarget& target) {
+  const size_t index = snapshot.clusters->index_of(target.cluster);
+  if (index >= snapshot.config->clusters.size()) return false;
+  const auto& breaker = snapshot.config->clusters[index].circuit_breaker;
+  const BreakerLevel level = target.part.empty() ? BreakerLevel::kCluster : BreakerLevel::kFunction;
+  return breaker && std::ranges::find(breaker->per, level) != breaker->per.end();
+}
 
 // ---- Who is meant.
 
@@ -158,6 +173,17 @@ OverrideTargets::Found<OverrideTarget> OverrideTargets::find_breaker(std::string
   if (breakers(target.cluster) == nullptr) {
     return refuse(kNotPossible, "cluster " + target.cluster + " has no circuit_breaker; add " +
                                     "circuit_breaker: {} to it and reload");
+  }
+  if (!has_breaker(*snapshot_, target)) {
+    const bool own = target.part.empty();
+    return refuse(kNotPossible, "cluster " + target.cluster + " has a breaker for " +
+                                    (own ? "each function, and none as a whole: name one, as in " +
+                                               target.cluster + "/FUNCTION"
+                                         : "the whole, and none for functions: name the cluster") +
+                                    ", or change circuit_breaker.per and reload");
+  }
+  if (!is_text(target.part)) {
+    return refuse(kNotPossible, "a function's name is UTF-8 without control characters here");
   }
   target.name = target.part.empty() ? target.cluster : target.cluster + "/" + target.part;
   return target;
@@ -271,7 +297,7 @@ std::string OverrideTargets::as_yaml(const OverrideTarget& target, const std::st
   // The addresses that a name stands for have no lines of their own.
   if (snapshot_->config->clusters[index].dns || endpoint == nullptr) return {};
   if (target.kind == OverrideKind::kEndpoint) return value;
-  return std::to_string(parse_weight(value)->of(endpoint->weight));
+  return std::to_string(std::min(parse_weight(value)->of(endpoint->weight), kMostWeight));
 }
 
 bool OverrideTargets::there(const OverrideTarget& target) const {
@@ -285,7 +311,7 @@ bool OverrideTargets::there(const OverrideTarget& target) const {
   const size_t index = snapshot_->clusters->index_of(target.cluster);
   if (index == upstream::ClusterList::kNone) return false;
   if (target.kind == OverrideKind::kCluster) return true;
-  if (target.kind == OverrideKind::kBreaker) return breakers(target.cluster) != nullptr;
+  if (target.kind == OverrideKind::kBreaker) return has_breaker(*snapshot_, target);
   // What a name no longer resolves to may come back.
   return snapshot_->config->clusters[index].dns || spec(target) != nullptr;
 }

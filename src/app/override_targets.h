@@ -37,6 +37,9 @@ class OverrideTargets {
   };
   explicit OverrideTargets(Parts parts) : parts_(parts) {}
 
+  /// Whether `snapshot` has the breaker that `target` names, its level included.
+  static bool has_breaker(const proxy::Snapshot& snapshot, const OverrideTarget& target);
+
   /// The config in force; null: none any more.
   void follow(std::shared_ptr<const proxy::Snapshot> snapshot) { snapshot_ = std::move(snapshot); }
 

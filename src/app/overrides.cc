@@ -2,6 +2,7 @@
 #include "app/overrides.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "app/op_log.h"
@@ -63,10 +64,15 @@ SetAnswer Overrides::set(const admin::SetRequest& request) {
   if (known == nullptr && entries_.size() >= kMost) {
     return {422, "too much is set by hand: " + std::to_string(kMost) + "; see weir overrides\n"};
   }
+  const auto before = known != nullptr ? std::optional(*known) : std::nullopt;
   if (known == nullptr) known = &entries_.emplace_back();
   *known = std::move(*entry);
   if (!apply(*target)) {
-    entries_.erase(entries_.begin() + (known - entries_.data()));
+    if (before) {
+      *known = *before;
+    } else {
+      entries_.pop_back();
+    }
     return {422, "too many functions of " + target->cluster + " have a breaker of their own\n"};
   }
   arm();
@@ -196,6 +202,13 @@ void Overrides::end_all(Over over) {
 }
 
 void Overrides::published(std::shared_ptr<const proxy::Snapshot> snapshot) {
+  // What the next config no longer has is out of reach then, and may come back with one after it.
+  for (const Entry& entry : entries_) {
+    const bool breaker = snapshot != nullptr && entry.target.kind == OverrideKind::kBreaker;
+    if (breaker && !OverrideTargets::has_breaker(*snapshot, entry.target)) {
+      targets_.say_breaker(entry.target, {}, {});
+    }
+  }
   targets_.follow(std::move(snapshot));
   end_all([this](const Entry& entry) -> std::string_view {
     if (entry.end == OverrideEnd::kReload) return "reload";

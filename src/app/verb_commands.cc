@@ -66,7 +66,13 @@ std::optional<int64_t> in_flight(const Options& options, int& code) {
     return std::nullopt;
   }
   const Json json = Json::parse(answer->body, nullptr, false);
-  return json.is_object() ? json.value("in_flight", int64_t{0}) : 0;
+  const auto count = json.is_object() ? json.find("in_flight") : json.end();
+  if (count == json.end() || !count->is_number_integer()) {
+    std::fputs("weir: the answer makes no sense; is this the admin socket of a weir?\n", stderr);
+    code = kExitUnreachable;
+    return std::nullopt;
+  }
+  return count->get<int64_t>();
 }
 
 // Until nothing is in flight, seen twice: a worker may just be taking what it had picked before.

@@ -28,6 +28,9 @@ struct ClusterBreakers::Functions {
   }
   bool full() const { return count.load(std::memory_order_relaxed) >= kMaxFunctions; }
   Breaker* late(std::size_t hash) { return &shared[hash % shared.size()]; }
+  bool is_late(const Breaker* breaker) const {
+    return std::ranges::any_of(shared, [&](const Breaker& each) { return &each == breaker; });
+  }
 
   std::array<std::atomic<Function*>, kPlaces> places{};
   std::atomic<std::size_t> count{0};
@@ -177,8 +180,11 @@ base::OutcomeCounts ClusterBreakers::explains(const CircuitBreakerConfig& config
 bool ClusterBreakers::force(std::string_view function, std::optional<BreakerState> state,
                             TimePoint until) {
   Breaker* breaker = &own_;
-  if (!function.empty()) breaker = state ? find_or_add(function) : find(function);
-  if (breaker == nullptr) return false;
+  if (!function.empty()) {
+    breaker = state ? find_or_add(function) : find(function);
+    // What is said of one function must not be done to those that share a breaker with it.
+    if (breaker == nullptr || table().is_late(breaker)) return false;
+  }
   breaker->force(state, until);
   return true;
 }

@@ -297,6 +297,43 @@ def test_a_breaker_of_one_function_is_forced_and_auto_takes_it_back(lab):
     assert client.get("/bad/x").status == 200
 
 
+@pytest.mark.parametrize("level, name, words", [
+    ("function", "app", "none as a whole"), ("cluster", "app/pay", "none for functions")])
+def test_a_breaker_is_forced_only_at_a_level_that_it_has(lab, level, name, words):
+    gateway = lab.relay(lab.serving(), cluster={"circuit_breaker": {"per": [level]}})
+    code, _, err = weir(gateway, "set", "breaker", name, "open", "--for", "20s")
+    assert code == 1 and words in err and "circuit_breaker.per" in err
+    assert rows(gateway) == []
+
+
+def test_a_forced_breaker_ends_with_its_level_and_does_not_come_back(lab):
+    origin = lab.origin()
+    gateway = lab.relay(origin, cluster={"circuit_breaker": {}})
+    held = lab.client(gateway)
+    held.send(request())
+    connection = origin.accept()
+    connection.expect()
+    done(gateway, "set", "breaker", "app", "open", "--for", "1h")
+    with_breaker = gateway.config
+    assert gateway.reload(config_for(origin))[0] == 0
+    assert rows(gateway) == []
+    assert gateway.reload(with_breaker)[0] == 0
+    row = gateway.admin_json("/breakers")["breakers"][0]["breakers"][0]
+    assert (row["state"], row["forced"]) == ("closed", False)
+    connection.answer()
+    assert held.read_response().status == 200
+
+
+@pytest.mark.parametrize("bad", ["%FF", "%0A", "%7F"])
+def test_a_breaker_of_a_function_whose_name_cannot_be_shown_is_refused(lab, bad):
+    gateway = lab.relay(lab.serving(), cluster={"circuit_breaker": {}})
+    answer = gateway.admin(f"/set?kind=breaker&name=app/{bad}&value=open&for=20s", method="POST")
+    assert answer.status == 422, answer.body
+    for page in ("/diff?format=json", "/diff", "/overrides", "/breakers", "/clusters"):
+        assert gateway.admin(page).status == 200
+    assert rows(gateway) == []
+
+
 # ---- What is wrong with the line.
 @pytest.mark.parametrize("line, words", [
     (["endpoint", "ap/127.0.0.1:1", "drain"], ["did you mean `app`"]),

@@ -258,6 +258,19 @@ TEST_F(ClusterBreakersTest, FunctionsAreBounded) {
   EXPECT_LE(shown, most + 1 + ClusterBreakers::kShared);
 }
 
+TEST_F(ClusterBreakersTest, OneOfThoseThatShareABreakerIsNotForced) {
+  config.minimum_requests = 1'000'000;
+  for (std::size_t i = 0; i < ClusterBreakers::kMaxFunctions; ++i) {
+    call("f" + std::to_string(i), CallOutcome::kFailure);
+  }
+  EXPECT_FALSE(breakers.force("late", BreakerState::kOpen, clock.now() + 1h));
+  EXPECT_FALSE(breakers.force("late", std::nullopt, clock.now()));
+  EXPECT_TRUE(admitted("late"));
+  EXPECT_TRUE(breakers.force("f7", BreakerState::kOpen, clock.now() + 1h));
+  EXPECT_FALSE(admitted("f7"));
+  for (int i = 0; i < 2'000; ++i) EXPECT_TRUE(admitted("late" + std::to_string(i)));
+}
+
 TEST_F(ClusterBreakersTest, OneBadFunctionAmongTooManyDoesNotOpenTheCluster) {
   for (std::size_t i = 0; i < ClusterBreakers::kMaxFunctions; ++i) {
     call("f" + std::to_string(i), CallOutcome::kFailure);
