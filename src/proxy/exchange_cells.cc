@@ -153,10 +153,12 @@ bool Exchange::take_trace_tag() {
   if (!cells.reattaches(client_.listener->config().name)) return false;
   const std::span<char> room(static_cast<char*>(arena_.allocate(policy::CellTag::kMaxBytes)),
                              policy::CellTag::kMaxBytes);
-  const auto found = cells.traces()->find(trace_id(), room, worker_.loop().now());
-  worker_.mutable_stats().cell_reattach[static_cast<size_t>(found.outcome)].add();
+  auto found = cells.traces()->find(trace_id(), room, worker_.loop().now());
   const auto tag = policy::parse_cell_tag(found.tag);
   const uint32_t cell = tag ? cells.find(tag->cell) : Cells::kNone;
+  const bool attached = found.outcome == policy::TraceOutcome::kAttached;
+  if (attached && cell == Cells::kNone) found.outcome = policy::TraceOutcome::kUnknown;
+  worker_.mutable_stats().cell_reattach[static_cast<size_t>(found.outcome)].add();
   if (cell == Cells::kNone) return false;
   cell_->home = cell;
   cell_->reason = CellReason::kTrace;
