@@ -124,6 +124,7 @@ void Loop::end_turn() {
     uv_idle_stop(&handles_->busy);
   }
   if (turn_hook_) turn_hook_();
+  if (sockets_.has_woken()) uv_idle_start(&handles_->busy, [](uv_idle_t*) {});
   while (Retirable* dead = graveyard_.pop_front()) dead->dispose();
   // A cancelled timer leaves a wake-up for nothing, which costs less than looking for the next one
   // at each turn.
