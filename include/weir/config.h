@@ -15,6 +15,7 @@
 #include <weir/limits_config.h>
 #include <weir/location.h>
 #include <weir/memory_config.h>
+#include <weir/mirror_config.h>
 #include <weir/overload_config.h>
 #include <weir/region_config.h>
 #include <weir/releases_config.h>
@@ -395,6 +396,7 @@ struct RouteConfig {
   std::optional<Millis> timeout;  // of the whole exchange, tries included; nullopt none
   RetryConfig retry;
   std::optional<HedgeConfig> hedge;        // nullopt: never
+  std::optional<MirrorConfig> mirror;      // nullopt: nothing is copied
   std::vector<std::string> upgrades;       // protocols, lower case ("websocket"), or "connect"
   Millis upgrade_idle_timeout{3'600'000};  // silence both ways that ends an upgrade; 0 off
   GrpcConfig grpc;
@@ -422,12 +424,13 @@ struct Config {
   std::optional<RegionConfig> region;  // nullopt: nobody asks for the region
   LoadSheddingConfig load_shedding;
   std::optional<ClientDeadlineConfig> client_deadline;  // nullopt: clients are not asked
-  std::vector<LimitConfig> limits;                      // in the order of the file, names unique
-  std::vector<ListenerConfig> listeners;                // in the order of the file, names unique
-  std::vector<ClusterConfig> clusters;                  // in the order of the file, names unique
-  std::vector<FailoverGroupConfig> failover_groups;     // in the order of the file, names unique
-  std::vector<ReleaseConfig> releases;                  // in the order of the file, names unique
-  std::vector<RouteConfig> routes;                      // in the order of the file, names unique
+  MirroringConfig mirroring;
+  std::vector<LimitConfig> limits;                   // in the order of the file, names unique
+  std::vector<ListenerConfig> listeners;             // in the order of the file, names unique
+  std::vector<ClusterConfig> clusters;               // in the order of the file, names unique
+  std::vector<FailoverGroupConfig> failover_groups;  // in the order of the file, names unique
+  std::vector<ReleaseConfig> releases;               // in the order of the file, names unique
+  std::vector<RouteConfig> routes;                   // in the order of the file, names unique
 };
 
 }  // namespace weir

@@ -34,6 +34,7 @@ constexpr auto kRooms = std::to_array<Room>({
     add_memory,
     add_policies,
     add_overload,
+    add_mirror,
     add_traffic,
     add_cells,
     add_releases,

@@ -17,6 +17,8 @@ bool add_memory(Metric metric, const Totals& totals, Samples& out);
 bool add_policies(Metric metric, const Totals& totals, Samples& out);
 /// Who is served last and first under overload, and who was shed.
 bool add_overload(Metric metric, const Totals& totals, Samples& out);
+/// Copies of requests.
+bool add_mirror(Metric metric, const Totals& totals, Samples& out);
 /// Requests and their latency by tenant and by function.
 bool add_traffic(Metric metric, const Totals& totals, Samples& out);
 /// Homes, hops, guests and tags; nothing where the config has no cells.

@@ -86,6 +86,11 @@ void add_worker(Totals& out, const WorkerReading& worker, int64_t now_ns) {
   out.idle_shed_upstream += stats.idle_shed_upstream.value();
   add_all(out.memory.refusals, stats.memory_refusals);
   out.faults_injected += stats.faults_injected.value();
+  out.mirror_requests += stats.mirror_requests.value();
+  add_all(out.mirror_dropped, stats.mirror_dropped);
+  add_all(out.mirror_failures, stats.mirror_failures);
+  out.mirror_copies += stats.mirror_copies.value();
+  out.mirror_bytes += stats.mirror_bytes.value();
   out.tenants_missing += stats.tenants_missing.value();
   out.functions_missing += stats.functions_missing.value();
   add_all(out.requests_by_priority, stats.requests_by_priority);

@@ -210,6 +210,11 @@ struct Totals {
   uint64_t idle_shed_upstream = 0;
   bool identifies = false;  ///< The config has identity or limits.
   uint64_t faults_injected = 0;
+  uint64_t mirror_requests = 0;
+  std::array<uint64_t, static_cast<size_t>(policy::MirrorDrop::kCount)> mirror_dropped{};
+  std::array<uint64_t, static_cast<size_t>(ErrorCode::kCount)> mirror_failures{};
+  int64_t mirror_copies = 0;
+  int64_t mirror_bytes = 0;
   uint64_t tenants_missing = 0;
   uint64_t functions_missing = 0;
   std::array<uint64_t, kLastPriority + 1> requests_by_priority{};

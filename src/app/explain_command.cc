@@ -121,6 +121,14 @@ void print_as_sent(const route::Route& route, const RequestHead& head, base::Are
   std::printf("sent as: %s\n", line.c_str());
 }
 
+void print_mirror(const route::Route& route) {
+  const auto& mirror = route.config().mirror;
+  if (!mirror) return;
+  std::printf("mirror: %g %% of them are copied to cluster %s, with bodies up to %llu bytes\n",
+              static_cast<double>(mirror->sample.ppm) / 1e4, mirror->cluster.c_str(),
+              static_cast<unsigned long long>(mirror->max_body_bytes));
+}
+
 int explain_request(const Options& options, Compiled& compiled) {
   const route::Table& table = *compiled.routes;
   const std::optional<Sender> sender = find_sender(options, *compiled.config);
@@ -156,6 +164,7 @@ int explain_request(const Options& options, Compiled& compiled) {
   std::fputs(explain_cells(compiled, *explanation.route, head, places.clusters, arena).c_str(),
              stdout);
   print_as_sent(*explanation.route, head, arena);
+  print_mirror(*explanation.route);
   print_owner(compiled, *sender, head, *explanation.route);
   return kExitOk;
 }

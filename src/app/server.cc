@@ -103,7 +103,7 @@ std::expected<void, std::string> Server::start(Compiled compiled) {
     workers_.push_back(std::make_unique<proxy::Worker>(
         clock_, proxy::WorkerOptions{i, random_seed(), log_thread_->ring(i), limits_.get(),
                                      limits_->registry().secret(), descriptors_.get(),
-                                     &memory_->budget(), &memory_->shares()}));
+                                     &memory_->budget(), &memory_->shares(), &mirrors_}));
     descriptors_->enlist(*workers_.back());
   }
   cells_ = std::make_unique<policy::CellLedger>(count);

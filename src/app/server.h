@@ -35,6 +35,7 @@
 #include "app/thread.h"
 #include "net/loop.h"
 #include "net/resolver.h"
+#include "policy/mirror_budget.h"
 #include "proxy/descriptor_guard.h"
 #include "proxy/worker.h"
 #include "upstream/cluster_manager.h"
@@ -116,6 +117,7 @@ class Server final : public admin::Process {
   std::unique_ptr<LimitOffice> limits_;
   std::unique_ptr<proxy::DescriptorGuard> descriptors_;
   std::unique_ptr<MemoryGuard> memory_;
+  policy::MirrorBudget mirrors_;
   std::unique_ptr<policy::CellLedger> cells_;
   std::unique_ptr<Overrides> overrides_;
   std::unique_ptr<policy::ReleaseLedger> releases_;

@@ -59,6 +59,7 @@ constexpr std::array kRules{
     any("limits", "from the next request on; buckets and places keep their state"),
     any("load_shedding", "from the next turn on; who is refused now stays so if it stays enabled"),
     any("client_deadline", "from the next request on"),
+    any("mirroring", "from the next copy on; copies under way stay"),
     any("listeners.*.address",
         "the new address is opened; connections of the old one finish, then it is closed"),
     any("listeners.*.limits.max_connections",

@@ -69,6 +69,8 @@ CodecPtr<Rewrite> rewrite_section();
 CodecPtr<HeaderOps> header_ops_section();
 CodecPtr<RetryConfig> retry_section();
 CodecPtr<HedgeConfig> hedge_section();
+CodecPtr<MirrorConfig> mirror_section();
+CodecPtr<MirroringConfig> mirroring_section();
 
 // A map from header names to values, or to lists of values for fields that come several times.
 CodecPtr<HeaderPairs> header_values();

@@ -210,6 +210,8 @@ CodecPtr<Config> config_section() {
           key("client_deadline", &S::client_deadline, optional(client_deadline_section()),
               "How long trusted clients say that they wait, {} for the defaults; left out, unread.",
               KeyUse::kAlternative),
+          key("mirroring", &S::mirroring, mirroring_section(),
+              "What copies of requests (routes[].mirror) may take, apart from the requests."),
           key("listeners", &S::listeners, named_map(listener_section(), parse_name),
               "Where weir accepts connections, by name; at least one."),
           key("clusters", &S::clusters, named_map(cluster_section(), parse_name),

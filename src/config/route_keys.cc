@@ -223,6 +223,12 @@ void check_route(Reader& reader, NodeId id, RouteConfig& route) {
     reader.error(reader.find(id, "hedge"),
                  {"this route answers itself, so nobody is asked twice", "remove hedge"});
   }
+  if (route.mirror && !is_forwarded(route.target)) {
+    const Reader::Step step(reader, "mirror");
+    reader.error(
+        reader.find(id, "mirror"),
+        {"this route answers itself, so nothing is sent that could be copied", "remove mirror"});
+  }
   check_connect(reader, id, route);
   check_upgrades(reader, id, route);
 }
@@ -281,6 +287,9 @@ CodecPtr<RouteConfig> route_section() {
           key("hedge", &S::hedge, optional(hedge_section()),
               "A second try beside the first when that is slow, {} for the default; left out, "
               "never.",
+              KeyUse::kAlternative),
+          key("mirror", &S::mirror, optional(mirror_section()),
+              "Requests that are copied to another cluster as well, unknown to the client.",
               KeyUse::kAlternative),
           key("upgrades", &S::upgrades, list_of(upgrade_protocol(), Repeats::kRefused),
               "Protocols that may take over, such as websocket; connect allows CONNECT."),

@@ -134,6 +134,53 @@ class CrossCheck {
       check_release_name(release->release, route);
     }
     check_timeouts(route);
+    if (route.mirror) check_mirror(route);
+  }
+
+  void check_mirror(const RouteConfig& route) {
+    const MirrorConfig& mirror = *route.mirror;
+    const std::string key = key_of(route, "mirror.cluster");
+    if (leads_to(route.target, mirror.cluster)) {
+      out_.error(
+          mirror.location, key,
+          {"the route itself leads to `" + mirror.cluster + "`, which would get its requests twice",
+           "name a cluster that stands beside it"});
+    } else {
+      check_cluster_name(mirror.cluster, mirror.location, key);
+    }
+    if (mirror.max_body_bytes <= config_.mirroring.max_bytes) return;
+    out_.warning(mirror.location, key_of(route, "mirror.max_body"),
+                 {"more than mirroring.max_bytes, so such bodies are never copied", ""});
+  }
+
+  // Whether it may be where requests for `target` go. Clusters of cells are told apart by their
+  // cell.
+  bool leads_to(const RouteTarget& target, const std::string& cluster) const {
+    if (const auto* one = std::get_if<ClusterTarget>(&target)) return one->cluster == cluster;
+    if (const auto* group = std::get_if<FailoverTarget>(&target)) {
+      return group_holds(group->group, cluster);
+    }
+    if (const auto* many = std::get_if<WeightedTarget>(&target)) {
+      return std::ranges::any_of(many->clusters, [&](const WeightedCluster& part) {
+        return part.cluster == cluster || group_holds(part.group, cluster);
+      });
+    }
+    const auto* by = std::get_if<ReleaseTarget>(&target);
+    if (by == nullptr) return false;
+    const auto release = std::ranges::find(config_.releases, by->release, &ReleaseConfig::name);
+    if (release == config_.releases.end()) return false;
+    const auto is = [&](const std::string& place) {
+      return place == cluster || group_holds(place, cluster);
+    };
+    return is(release->default_to) || std::ranges::any_of(release->rules, is, &ReleaseRule::to);
+  }
+
+  bool group_holds(const std::string& name, const std::string& cluster) const {
+    const auto group = std::ranges::find(config_.failover_groups, name, &FailoverGroupConfig::name);
+    return group != config_.failover_groups.end() &&
+           std::ranges::any_of(group->members, [&](const FailoverMemberConfig& member) {
+             return member.cluster == cluster;
+           });
   }
 
   void check_fallback(const ClusterConfig& cluster) {

@@ -24,6 +24,7 @@
 #include "proxy/access_log.h"
 #include "proxy/hedge.h"
 #include "proxy/hops.h"
+#include "proxy/mirroring.h"
 #include "proxy/request_head.h"
 #include "proxy/snapshot.h"
 #include "proxy/worker.h"
@@ -233,6 +234,7 @@ Exchange::Next Exchange::send_head() {
   if (deadline_ != nullptr) tell_deadline();
   if (grpc_ != nullptr) prepare_grpc_head();
   send_continue();
+  if (route_->config().mirror && !mirror_drawn_) begin_mirror();
   if (attempts_ > 1 || nested_attempt_ > 1) tell_attempt();
   attempt_.stream()->send_head(upstream_request_);
   if (tunnel_pending()) {
@@ -249,6 +251,7 @@ Exchange::Next Exchange::finish() {
   backoff_timer_.cancel();
   deadline_timer_.cancel();
   record();
+  if (mirror_ != nullptr) mirror_->drop(policy::MirrorDrop::kIncomplete);
   if (cell_ != nullptr) release_cell();
   if (owner_ != nullptr) release_owner();
   if (tunnel_ != nullptr) close_tunnel();

@@ -65,6 +65,7 @@ struct Trail;
 enum class MemoryRefusal : uint8_t;
 struct Tunnel;
 struct Snapshot;
+class MirrorCopy;
 class Worker;
 class WorkerListener;
 
@@ -138,6 +139,21 @@ class Exchange final : public base::ListLink<> {
   /// A place in a cluster of the worker's snapshot, by the cluster's place there, if its breakers
   /// and its limits let the exchange in.
   Result<upstream::RequestPermit> admit_to(uint32_t target, upstream::Reach reach);
+
+  // ---- From a copy of a request (exchange_mirror.cc).
+  /// This exchange sends a copy of what `of` sends as `head`; its body comes by hold_copied().
+  void become_copy(MirrorCopy& copy, const Exchange& of, const RequestHead& head);
+  void hold_copied(std::string_view bytes);
+  /// The request that is copied has ended.
+  void end_copied(const HeaderList& trailers);
+  /// Begins it, in the cluster at `target` of the worker's snapshot; nullopt: it is gone.
+  void send_copy(std::optional<uint32_t> target);
+  /// What ends it when it takes too long.
+  net::Timer& copy_timer() { return deadline_timer_; }
+  /// The copy of this request has ended before it was whole.
+  void forget_mirror() { mirror_ = nullptr; }
+  /// It came as a copy, by the word of a trusted weir.
+  void set_copied() { copied_ = true; }
 
   // ---- From the attempt.
   /// A place for a connection was waited for: ready, still connecting, or refused.
@@ -344,6 +360,10 @@ class Exchange final : public base::ListLink<> {
     if (tunnel_ != nullptr) tunnel_moved();
   }
 
+  void begin_mirror();
+  void record_copy();
+  Result<void> admit_copy(std::optional<uint32_t> target);
+
   bool shed();
   void note_latency();
   void arm_deadline();
@@ -457,6 +477,8 @@ class Exchange final : public base::ListLink<> {
   BestAnswer* best_ = nullptr;    ///< Null until an answer is kept.
   Owner* owner_ = nullptr;        ///< In the arena; null where the config knows no owners.
   CellCall* cell_ = nullptr;      ///< In the arena; null where the config knows no cells.
+  MirrorCopy* mirror_ = nullptr;  ///< The copy of this request, while its body comes.
+  MirrorCopy* copy_ = nullptr;    ///< This is that copy; null: of a client.
   const policy::ReleaseRow* release_ = nullptr;  ///< Which rule decided; null: the target has none.
 
   std::string_view client_ip_;
@@ -488,8 +510,10 @@ class Exchange final : public base::ListLink<> {
   bool downstream_gone_ = false;
   bool continue_sent_ = false;
   bool trace_begun_ = false;
-  bool fault_met_ = false;    ///< That of its route: once is enough.
-  bool fault_waits_ = false;  ///< It is delayed, by backoff_timer_.
+  bool fault_met_ = false;     ///< That of its route: once is enough.
+  bool copied_ = false;        ///< It is a copy that another weir has made.
+  bool mirror_drawn_ = false;  ///< Whether it is copied: once is enough.
+  bool fault_waits_ = false;   ///< It is delayed, by backoff_timer_.
   char ip_text_[46];
 };
 

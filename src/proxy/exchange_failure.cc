@@ -96,7 +96,7 @@ void Exchange::fail(const Error& error) {
   }
   failed_ = true;
   error_ = error;
-  if (!response_started_) return reply(error);
+  if (!response_started_ && copy_ == nullptr) return reply(error);
   // The client has part of an answer: it must see that the rest will not come (RFC 9112, 8).
   client_.stream->abort();
   step_ = Step::kFinish;

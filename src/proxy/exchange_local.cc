@@ -152,6 +152,7 @@ int64_t Exchange::micros_since_start(TimePoint at) const {
 }
 
 void Exchange::record() {
+  if (copy_ != nullptr) return record_copy();
   const TimePoint now = worker_.loop().clock().now();
   ListenerStats& stats = client_.listener->stats();
   stats.requests.add();

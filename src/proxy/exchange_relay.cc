@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The relay step: both bodies, what is held of the request for a retry, and who waits for whom.
+#include <utility>
+
 #include "http/header_id.h"
 #include "proxy/exchange.h"
 #include "proxy/hedge.h"
+#include "proxy/mirroring.h"
 #include "proxy/response_head.h"
 #include "proxy/snapshot.h"
 #include "proxy/worker.h"
@@ -27,6 +30,7 @@ void Exchange::take_request_body(std::string_view bytes) {
     return fail(make_error(ErrorCode::kBodyTooLarge));
   }
   if (!may_hold_body(bytes.size())) return;
+  if (mirror_ != nullptr) mirror_->take(bytes);
   const bool direct = step_ == Step::kRelay && attempt_.stream() != nullptr && !tunnel_pending() &&
                       held_sent_ == held_.size() && !attempt_.stream()->congested();
   if (direct) {
@@ -54,6 +58,7 @@ void Exchange::on_request_end(const HeaderList& trailers) {
   request_ended_ = true;
   request_trailers_ = trailers;
   if (account_.reserved() != 0) account_.reserve(0);
+  if (mirror_ != nullptr) std::exchange(mirror_, nullptr)->complete(trailers);
   if (step_ == Step::kBufferRequest) {
     // The length is known now: the origin need not be told in chunks.
     if (request_.body.kind == BodyFraming::Kind::kChunked && trailers.size() == 0) {
@@ -69,7 +74,7 @@ void Exchange::on_request_end(const HeaderList& trailers) {
 net::Socket* Exchange::request_sink() {
   const bool whole = step_ == Step::kRelay && attempt_.stream() != nullptr && !response_ended_ &&
                      held_sent_ == held_.size() && (grpc_ == nullptr || !decodes_request());
-  if (!whole) return nullptr;
+  if (!whole || mirror_ != nullptr) return nullptr;
   // Bytes that nobody keeps cannot be sent again.
   if (request_.body.length > route_->retry().replay_buffer_bytes) drop_replay();
   return replayable_ ? nullptr : attempt_.stream()->raw_sink();
@@ -182,6 +187,10 @@ void Exchange::on_response_head(const UpstreamStream& from, const ResponseHead& 
 
 void Exchange::accept_response(const ResponseHead& head) {
   if (attempt_.stream() != nullptr) attempt_.response_begun();
+  if (copy_ != nullptr) {
+    response_started_ = true;
+    return;
+  }
   ResponseHead out = head;
   make_client_response(out, *this);
   if (grpc_ != nullptr) translate_grpc_head(out);

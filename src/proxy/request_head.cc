@@ -70,6 +70,7 @@ void take_weir_headers(HeaderList& headers, Exchange& exchange) {
   for (const Header& header : headers) {
     if (!is_weir_header(header)) continue;
     any = true;
+    if (is_mirror_header(header) && exchange.trusted_peer()) exchange.set_copied();
     if (!is_attempt_header(header)) continue;
     uint32_t attempt = 0;
     const char* const end = header.value.end();
@@ -80,8 +81,9 @@ void take_weir_headers(HeaderList& headers, Exchange& exchange) {
   if (!any) return;
   const bool believed = exchange.trusted_peer();
   headers.remove_if([believed](const Header& each) {
-    return is_attempt_header(each) || (!believed && (http::iequals(each.name, kCellPathHeader) ||
-                                                     http::iequals(each.name, kCellHopsHeader)));
+    return is_attempt_header(each) ||
+           (!believed && (is_mirror_header(each) || http::iequals(each.name, kCellPathHeader) ||
+                          http::iequals(each.name, kCellHopsHeader)));
   });
 }
 
@@ -139,6 +141,10 @@ void set_identity(HeaderList& headers, Exchange& exchange) {
 bool is_attempt_header(const Header& header) {
   return header.id == HeaderId::kOther && header.name.size() == kAttemptHeader.size() &&
          http::iequals(header.name, kAttemptHeader);
+}
+
+bool is_mirror_header(const Header& header) {
+  return header.id == HeaderId::kOther && http::iequals(header.name, kMirrorHeader);
 }
 
 bool forwards_exhausted(const RequestHead& head) {

@@ -19,6 +19,10 @@ Result<void> make_upstream_head(Exchange& exchange, RequestHead& out);
 inline constexpr std::string_view kAttemptHeader = "x-weir-attempt";
 bool is_attempt_header(const Header& header);
 
+/// On copies of requests; those are not copied again. Believed from trusted peers.
+inline constexpr std::string_view kMirrorHeader = "x-weir-mirror";
+bool is_mirror_header(const Header& header);
+
 /// Whether weir is the last to see this request: "Max-Forwards: 0" (RFC 9110, 7.6.2), or the "*" of
 /// OPTIONS, which asks the server as a whole.
 bool forwards_exhausted(const RequestHead& head);

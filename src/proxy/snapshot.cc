@@ -33,6 +33,11 @@ class Resolver {
       places.push_back(place(release.default_to));
     }
     for (const RouteConfig& route : config_.routes) resolve(route.target);
+    if (std::ranges::any_of(config_.routes, [](const auto& r) { return r.mirror.has_value(); })) {
+      for (const RouteConfig& route : config_.routes) {
+        out_.mirror_of_route.push_back(route.mirror ? clusters_.at(route.mirror->cluster) : 0);
+      }
+    }
     return std::move(out_);
   }
 

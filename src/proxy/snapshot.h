@@ -31,6 +31,8 @@ inline constexpr uint32_t kReleaseBit = 1U << 29;  ///< Snapshot::releases.
 struct Targets {
   /// Per route: its target's places, in the target's order; empty for answers that need none.
   std::vector<std::vector<uint32_t>> of_route;
+  /// Per route: the cluster that gets copies of its requests; empty where no route copies any.
+  std::vector<uint32_t> mirror_of_route;
   /// Per release: the places of its rules in order, then of its default.
   std::vector<std::vector<uint32_t>> of_release;
   /// Per name with {cell} in it: its clusters, in the order of the cells.

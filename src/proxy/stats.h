@@ -15,6 +15,7 @@
 #include "http/grpc.h"
 #include "net/tls_session.h"
 #include "policy/cell_tag.h"
+#include "policy/mirror_budget.h"
 #include "policy/trace_tags.h"
 
 namespace weir::proxy {
@@ -74,6 +75,12 @@ struct WorkerStats {
   std::array<base::Counter, static_cast<size_t>(policy::TraceOutcome::kCount)> cell_reattach;
   base::Counter cell_hops;
   base::Counter faults_injected;  ///< By operators, for drills.
+  base::Counter mirror_requests;  ///< Copies that were sent.
+  std::array<base::Counter, static_cast<size_t>(policy::MirrorDrop::kCount)> mirror_dropped;
+  /// Copies that were sent and got no whole answer, by why.
+  std::array<base::Counter, static_cast<size_t>(ErrorCode::kCount)> mirror_failures;
+  base::Gauge mirror_copies;  ///< Those whose request still comes included.
+  base::Gauge mirror_bytes;   ///< Of their bodies.
   base::Counter cell_guests_refused;
   base::Counter spliced_bytes;
   base::Counter log_dropped;           ///< Access log lines that found the ring full.

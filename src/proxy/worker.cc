@@ -45,6 +45,7 @@ Worker::Worker(const Clock& clock, WorkerOptions options)
       read_buffer_(std::make_unique_for_overwrite<char[]>(kReadBuffer)),
       log_buffer_(std::make_unique_for_overwrite<char[]>(AccessLogFormat::kRoomEnough)),
       clusters_(loop_, rng_.next()),
+      mirroring_(*this, options.mirrors),
       exchange_memory_(sizeof(base::Block) + sizeof(Exchange), kFreeExchanges),
       h2_stream_memory_(sizeof(base::Block) + sizeof(H2DownstreamStream), kFreeExchanges),
       held_by_function_(rng_.next()),
@@ -162,6 +163,7 @@ void Worker::stop_now() {
     listener->stop_accepting();
     listener->kill_connections();
   }
+  mirroring_.end_all(ErrorCode::kShuttingDown);
   sweep_ = true;
   loop_.stop();
 }
@@ -179,6 +181,7 @@ void Worker::sweep_listeners() {
 
 void Worker::end_turn() {
   last_turn_ns_.store(loop_.now().time_since_epoch().count(), std::memory_order_relaxed);
+  if (mirroring_.busy()) mirroring_.end_turn();
   if (sweep_) sweep_listeners();
   handshakes_took_ = {};
   measure_turn();

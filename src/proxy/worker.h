@@ -29,6 +29,7 @@
 #include "policy/memory_shares.h"
 #include "policy/shedder.h"
 #include "proxy/descriptor_guard.h"
+#include "proxy/mirroring.h"
 #include "proxy/stats.h"
 #include "upstream/worker_clusters.h"
 
@@ -53,6 +54,7 @@ struct WorkerOptions {
   DescriptorGuard* descriptors = nullptr;  ///< Between all workers; null: never short of any.
   base::MemoryBudget* memory = nullptr;    ///< Of the process, outlives the worker; null: no bound.
   policy::MemoryShares* shares = nullptr;  ///< Beside it; null: tenants have no shares.
+  policy::MirrorBudget* mirrors = nullptr;  ///< Of the process; null: no request is copied.
 };
 
 class Worker {
@@ -127,6 +129,7 @@ class Worker {
   /// Null without an office.
   policy::WorkerLimits* limits() { return limits_ ? &limits_->checks : nullptr; }
   policy::Shedder& shedder() { return shedder_; }
+  Mirroring& mirroring() { return mirroring_; }
   /// The worker's view of a cluster of snapshot(), by its place there; a permit keeps it alive.
   upstream::WorkerCluster& cluster(uint32_t cluster_index) { return clusters_[cluster_index]; }
 
@@ -203,6 +206,7 @@ class Worker {
   std::shared_ptr<const Snapshot> snapshot_;
   upstream::WorkerClusters clusters_;
   policy::Shedder shedder_;
+  Mirroring mirroring_;
   TimePoint probe_sent_{};
   bool probing_ = false;
   std::optional<Limits> limits_;                            ///< Where there is an office.

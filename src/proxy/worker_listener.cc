@@ -35,7 +35,7 @@ WorkerListener::WorkerListener(Worker& worker, const ListenerUse& use)
   acceptor_.emplace(worker.loop(), shared_->fds[worker_index_], *this);
 }
 
-WorkerListener::~WorkerListener() { CHECK(connections_.empty()); }
+WorkerListener::~WorkerListener() { CHECK(empty()); }
 
 void WorkerListener::update(const ListenerUse& use) {
   config_ = use.config;
@@ -80,6 +80,11 @@ void WorkerListener::connection_closed(ClientConnection& connection) {
   shared_->connections.fetch_sub(1, std::memory_order_relaxed);
   stats().connections_active.sub();
   worker_.mutable_stats().downstream_connections_live.sub();
+  worker_.connection_closed();
+}
+
+void WorkerListener::copy_ended() {
+  --copies_;
   worker_.connection_closed();
 }
 

@@ -36,7 +36,7 @@ class WorkerListener final : public net::AcceptHandler {
   void kill_connections();
   void kill_stuck_connections();
   bool accepting() const { return acceptor_.has_value(); }
-  bool empty() { return connections_.empty(); }
+  bool empty() { return connections_.empty() && copies_ == 0; }
 
   struct Idle {
     TimePoint since;
@@ -70,6 +70,9 @@ class WorkerListener final : public net::AcceptHandler {
   /// The same connection, now in the hands of another object; `gone` is not closed but forgotten.
   void connection_replaced(ClientConnection& gone, ClientConnection& now);
   void connection_closed(ClientConnection& connection);
+  /// A copy of a request that came here is charged to it.
+  void copy_begun() { ++copies_; }
+  void copy_ended();
 
   /// A connection ends before or beside its requests: counted and logged with the reason.
   void report(const net::Peer& peer, ErrorCode code, const char* detail);
@@ -94,6 +97,7 @@ class WorkerListener final : public net::AcceptHandler {
   TimePoint refusal_logged_{};
   std::optional<net::Acceptor> acceptor_;
   base::IntrusiveList<ClientConnection> connections_;
+  uint32_t copies_ = 0;  ///< Under way.
 };
 
 }  // namespace weir::proxy

@@ -30,12 +30,13 @@ void Worker::trim_pools() {
   large_blocks_.trim_unused(kKeptBlocks);
   exchange_memory_.trim_unused(kKeptBlocks);
   h2_stream_memory_.trim_unused(kKeptBlocks);
+  mirroring_.memory().trim_unused(kKeptBlocks);
 }
 
 // Blocks that are free in one pool are memory that nobody else can have, and that no budget counts.
 void Worker::drop_pools() {
-  for (base::BlockPool* pool :
-       {&small_blocks_, &large_blocks_, &exchange_memory_, &h2_stream_memory_}) {
+  for (base::BlockPool* pool : {&small_blocks_, &large_blocks_, &exchange_memory_,
+                                &h2_stream_memory_, &mirroring_.memory()}) {
     pool->trim();
   }
 }
@@ -48,6 +49,7 @@ void Worker::relieve_now() {
   const MemoryStage stage = memory_stage();
   drop_pools();
   if (stage >= MemoryStage::kDropExtras) {
+    mirroring_.end_all(ErrorCode::kMemoryBudget);
     exchanges_.for_each([](Exchange& exchange) { exchange.drop_extras(); });
   }
   if (stage >= MemoryStage::kShrink && snapshot_ != nullptr) on_relief();

@@ -48,9 +48,23 @@ bool check_path(std::string_view path, const SourceLocation& at, std::string_vie
 
 }  // namespace
 
+static RouteConfig mirror_of(const RouteConfig& config) {
+  RouteConfig out;
+  out.name = config.name;
+  out.target = ClusterTarget{config.mirror->cluster};
+  out.rewrite.host = config.rewrite.host;
+  out.limits = {0, 0};
+  out.retry.num_retries = 0;
+  out.retry.on = {};
+  return out;
+}
+
 std::shared_ptr<const Route> Route::compile(const RouteConfig& config, std::uint32_t index,
                                             config::Diagnostics& diagnostics) {
   auto route = std::make_shared<Route>(Private{}, config, index);
+  if (config.mirror) {
+    route->mirror_ = std::make_shared<Route>(Private{}, mirror_of(config), index);
+  }
   bool ok = route->compile_patterns(diagnostics);
   ok = route->compile_conditions(diagnostics) && ok;
   ok = route->check_paths(diagnostics) && ok;

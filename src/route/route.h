@@ -50,6 +50,8 @@ class Route {
   /// Of requests whose identity and class say none: 0 is shed last, 5 first.
   std::uint8_t shed_priority() const { return config_.shed_priority.value_or(kDefaultPriority); }
   const Rewrite& rewrite() const { return config_.rewrite; }
+  /// What the copies of its requests go by: no retry, no limit, no change. Null: it copies none.
+  const std::shared_ptr<const Route>& mirror() const { return mirror_; }
   /// What a weighted target sticks to; kNone for every other target.
   const HashOn& sticky() const;
 
@@ -91,6 +93,7 @@ class Route {
   CompiledHeaderOps response_ops_;
   std::optional<Pattern> path_pattern_;
   std::optional<Pattern> rewrite_pattern_;
+  std::shared_ptr<const Route> mirror_;
   mutable base::FaultPoint fault_;
 };
 

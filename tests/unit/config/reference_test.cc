@@ -80,7 +80,7 @@ releases:
       - {match: {headers: {x-canary: "1"}, query: {version: next}}, to: orders-by-name}
       - {weight: 5%, to: orders-anywhere}
 routes:
-  - {name: orders, target: {cluster: orders}, hedge: {}}
+  - {name: orders, target: {cluster: orders}, hedge: {}, mirror: {cluster: orders-tcp}}
   - name: orders-canary
     match:
       path: {regex: '^/v1/orders(/.*)?$'}

@@ -171,8 +171,9 @@ void ProxyTest::serve(const std::string& routes_and_clusters, const std::string&
     listener_->max_connections = 1024;
     listener_->stats.push_back(std::make_unique<ListenerStats>());
     port_ = listener_->address.port = port_of(listener_->fds[0]);
-    worker_ =
-        std::make_unique<Worker>(clock_, WorkerOptions{0, 1, &ring_, &office_, limits_.secret()});
+    WorkerOptions options{0, 1, &ring_, &office_, limits_.secret()};
+    options.mirrors = &mirrors_;
+    worker_ = std::make_unique<Worker>(clock_, options);
     thread_ = std::thread([this] { worker_->run(); });
   }
   snapshot->listeners.push_back({listener_, config->listeners[0]});

@@ -94,6 +94,7 @@ class ProxyTest : public ::testing::Test {
   net::Resolver resolver_;
   upstream::ClusterManager clusters_;
   base::LogRing ring_{1 << 20};
+  policy::MirrorBudget mirrors_;
   std::shared_ptr<SharedListener> listener_;
   std::unique_ptr<Worker> worker_;
   std::thread thread_;
