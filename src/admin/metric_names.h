@@ -169,7 +169,8 @@ inline constexpr auto kMetrics = std::to_array<MetricInfo>({
     {Metric::kMemoryErrorBound, "weir_memory_error_bound_bytes", MetricType::kGauge,
      "How far the sum that decides may be from weir_memory_accounted_bytes."},
     {Metric::kMemoryStage, "weir_memory_stage_percent", MetricType::kGauge,
-     "The stage in force: 0, 70 (no copies, for retries or mirrors), 80 (idle goes), 90 (no large bodies), 95 "
+     "The stage in force: 0, 70 (no copies, for retries or mirrors), 80 (idle goes), 90 (no large "
+     "bodies), 95 "
      "(high priorities only), 98 (the largest are reset)."},
     {Metric::kMemoryRefusals, "weir_memory_refusals_total", MetricType::kCounter,
      "Requests refused for memory, by reason: budget, share, body, priority, or reset."},

@@ -102,12 +102,39 @@ def renamed(config, turn):
     return {**config, "routes": routes}
 
 
-@pytest.mark.parametrize("pool, reloading, hops", [
-    ({"max_idle": 64}, False, 0), ({"max_idle": 0}, False, 0), ({"max_idle": 64}, True, 0),
-    ({"max_idle": 0}, False, 2)], ids=["pooled", "unpooled", "reloading", "http2"])
-def test_lifetime_whatever_ends_whenever_nothing_is_left(lab, pool, reloading, hops):
+def mirrored(lab, base):
+    """The same, with all requests copied to an origin whose connections end in all ways as well."""
+    def whatever(_, connection):
+        turn = shadow.count() % 5
+        if turn == 0:
+            return connection.close()
+        if turn == 1:
+            return connection.reset()
+        if turn == 2:
+            return None
+        if turn == 3:
+            connection.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf of it")
+            return connection.close()
+        return connection.answer(200, b"nobody reads this")
+
+    shadow = lab.serving(whatever)
+    copies = {"mirror": {"cluster": "shadow", "timeout": "50ms"}}
+    return {**base, "clusters": {**base["clusters"], "shadow": {
+        "endpoints": [{"address": shadow.address}], "pool": {"max_idle": 64}}},
+            "routes": [base["routes"][0], *({**route, **copies} for route in base["routes"][1:])],
+            "mirroring": {"max_concurrent": 6}}
+
+
+@pytest.mark.parametrize("pool, reloading, hops, copied", [
+    ({"max_idle": 64}, False, 0, False), ({"max_idle": 0}, False, 0, False),
+    ({"max_idle": 64}, True, 0, False), ({"max_idle": 0}, False, 2, False),
+    ({"max_idle": 64}, True, 0, True)],
+    ids=["pooled", "unpooled", "reloading", "http2", "mirrored"])
+def test_lifetime_whatever_ends_whenever_nothing_is_left(lab, pool, reloading, hops, copied):
     lanes = [lab.keep(Lane(number)) for number in range(LANES)]
     base = config(lanes, pool)
+    if copied:
+        base = mirrored(lab, base)
     gateway = lab.gateway(base)
     gateways = [gateway]
     for _ in range(hops):
@@ -136,4 +163,7 @@ def test_lifetime_whatever_ends_whenever_nothing_is_left(lab, pool, reloading, h
     for each in gateways:
         eventually(lambda: each.metric("weir_worker_exchanges") == 0, "no exchange is alive")
         eventually(lambda: held(each) <= SESSION * kept(each), "no block is held")
+    if copied:
+        assert gateway.metric("weir_mirror_requests_total") > 20
+        gateway.expect_metric(0, "weir_mirror_copies")
     print(f"{len(cases)} cases")

@@ -125,6 +125,37 @@ TEST(RouteTimeout, IsUnsetUnlessGiven) {
   EXPECT_EQ(route_with("timeout: 3s").timeout, seconds{3});
 }
 
+TEST(RouteMirror, TakesAllSmallBodiesForTenSecondsUnlessToldOtherwise) {
+  EXPECT_FALSE(route_with("").mirror);
+  const std::string head =
+      "listeners: {e: {address: 127.0.0.1:80}}\nclusters: {c: {endpoints: "
+      "[{address: 127.0.0.1:1}]}, d: {endpoints: [{address: 127.0.0.1:2}]}}\n"
+      "routes: [{name: r, target: {cluster: c}, mirror: ";
+  const Config config = good(head + "{cluster: d}}]\n");
+  const MirrorConfig& usual = *config.routes[0].mirror;
+  EXPECT_EQ(usual.cluster, "d");
+  EXPECT_EQ(usual.sample, Share::percent(100));
+  EXPECT_EQ(usual.max_body_bytes, 64U * 1024);
+  EXPECT_EQ(usual.timeout, seconds{10});
+  EXPECT_EQ(config.mirroring.max_concurrent, 100U);
+  EXPECT_EQ(config.mirroring.max_bytes, 8U * 1024 * 1024);
+  const Config changed = good(head +
+                              "{cluster: d, sample: 0.5%, max_body: 0, timeout: 1s}}]\n"
+                              "mirroring: {max_concurrent: 3, max_bytes: 1MiB}\n");
+  EXPECT_EQ(changed.routes[0].mirror->sample.ppm, 5000U);
+  EXPECT_EQ(changed.routes[0].mirror->max_body_bytes, 0U);
+  EXPECT_EQ(changed.mirroring.max_concurrent, 3U);
+}
+
+TEST(RouteMirror, ABodyThatTheBudgetNeverTakesIsWarnedAbout) {
+  EXPECT_EQ(test::warnings("listeners: {e: {address: 127.0.0.1:80}}\nclusters: {c: {endpoints: "
+                           "[{address: 127.0.0.1:1}]}, d: {endpoints: [{address: 127.0.0.1:2}]}}\n"
+                           "mirroring: {max_bytes: 1KiB}\n"
+                           "routes: [{name: r, target: {cluster: c}, mirror: {cluster: d}}]\n"),
+            std::vector<std::string>{"routes.r.mirror.max_body: more than mirroring.max_bytes, so "
+                                     "such bodies are never copied"});
+}
+
 TEST(RouteTimeout, ATryThatOutlivesTheRouteIsWarnedAbout) {
   const LoadResult result = test::load(around(
       "routes: [{name: r, target: {cluster: c}, timeout: 1s, retry: {per_try_timeout: 2s}}]"));

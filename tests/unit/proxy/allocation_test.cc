@@ -53,6 +53,9 @@ class AllocationTest : public ProxyTest {
     ASSERT_TRUE(origin.read_some().starts_with("GET "));
     origin.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Type: text/plain\r\n\r\nhello");
     ASSERT_TRUE(client.read_some().ends_with("hello"));
+    if (!shadow_.open()) return;
+    ASSERT_TRUE(shadow_.read_some().starts_with("GET "));
+    shadow_.send("HTTP/1.1 204 No Content\r\n\r\n");
   }
   // Requires: what is served takes kRequest to the origin as a request for `target`.
   void expect_none(const std::string& target);
@@ -60,6 +63,9 @@ class AllocationTest : public ProxyTest {
       "GET /some/path?with=query HTTP/1.1\r\nHost: app.example.com\r\nUser-Agent: test\r\n"
       "Accept: */*\r\n\r\n";
   Origin origin_;
+  Origin mirror_;
+  bool mirrors_ = false;
+  Wire shadow_;  ///< Where copies come, once there are any.
 };
 
 void AllocationTest::expect_none(const std::string& target) {
@@ -69,6 +75,11 @@ void AllocationTest::expect_none(const std::string& target) {
   ASSERT_TRUE(origin.read_some().starts_with("GET " + target));
   origin.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
   client.read_some();
+  if (mirrors_) {
+    shadow_ = mirror_.accept();
+    shadow_.read_some();
+    shadow_.send("HTTP/1.1 204 No Content\r\n\r\n");
+  }
   for (int i = 0; i < 100; ++i) exchange(client, origin);
 
   calls = 0;
@@ -96,6 +107,14 @@ TEST_F(AllocationTest, NoneInTenThousandRequests) {
         "routes:\n  - {name: all, match: {hosts: ['*.example.com'], path: {prefix: /some}}, "
         "target: {cluster: origin}, rewrite: {prefix: /other}}\n");
   expect_none("/other/path?with=query");
+}
+
+TEST_F(AllocationTest, NoneForCopies) {
+  mirrors_ = true;
+  serve("clusters:\n" + cluster_yaml(origin_) +
+        "  shadow: {endpoints: [{address: '127.0.0.1:" + std::to_string(mirror_.port()) +
+        "'}]}\nroutes: [{name: all, target: {cluster: origin}, mirror: {cluster: shadow}}]\n");
+  expect_none("/some/path?with=query");
 }
 
 TEST_F(AllocationTest, NoneWhereAReleaseDecides) {
