@@ -136,6 +136,21 @@ TEST(Metrics, LeaveOutWhatIsNotKnown) {
   EXPECT_THAT(page, Not(HasSubstr("weir_memory_allocator_bytes")));
 }
 
+TEST(Metrics, SayWhyCopiesWereDroppedAndHaveFailed) {
+  Totals totals = small();
+  totals.mirror_requests = 7;
+  totals.mirror_dropped[static_cast<size_t>(policy::MirrorDrop::kTooLarge)] = 3;
+  totals.mirror_failures[static_cast<size_t>(ErrorCode::kConnectRefused)] = 2;
+  totals.mirror_bytes = 4096;
+  const std::string page = page_of(totals);
+  EXPECT_THAT(page, HasSubstr("weir_mirror_requests_total 7"));
+  EXPECT_THAT(page, HasSubstr("weir_mirror_dropped_total{reason=\"too_large\"} 3"));
+  EXPECT_THAT(page, HasSubstr("weir_mirror_dropped_total{reason=\"memory\"} 0"));
+  EXPECT_THAT(page, HasSubstr("weir_mirror_failed_total{reason=\"connect_refused\"} 2"));
+  EXPECT_THAT(page, Not(HasSubstr("weir_mirror_failed_total{reason=\"connect_timeout\"}")));
+  EXPECT_THAT(page, HasSubstr("weir_mirror_bytes 4096"));
+}
+
 TEST(MetricNames, FollowOneForm) {
   std::set<std::string_view> names;
   for (const MetricInfo& info : kMetrics) {
