@@ -59,6 +59,16 @@ class OutcomeWindow {
     }
   }
 
+  /// Takes back a success or slow call that was recorded at `at`: it has come to another end since,
+  /// which is to be recorded. Harmless where it is no longer, or never was, in the window.
+  void withdraw(CallOutcome outcome, TimePoint at, Duration slot) {
+    const std::uint64_t turn = turn_of(at, slot);
+    Slot& of = slots_[turn % kSlots];
+    // Failures are calls as well, and are never taken for the success.
+    if (!of.ends.take(turn, true) || outcome != CallOutcome::kSlow) return;
+    of.others.take(turn, false);
+  }
+
   OutcomeCounts sum(TimePoint now, Duration slot) const {
     const std::uint64_t turn = turn_of(now, slot);
     OutcomeCounts out;
@@ -92,15 +102,25 @@ class OutcomeWindow {
       std::uint64_t seen = word.load(std::memory_order_relaxed);
       std::uint64_t next = 0;
       do {
-        const bool current = seen >> (2 * kBits) == mark(turn);
-        const std::uint64_t a = current ? seen >> kBits & kMost : 0;
-        const std::uint64_t b = current ? seen & kMost : 0;
+        const auto [a, b] = parts(seen, turn);
         if (a == kMost || b == kMost) return;
         next = mark(turn) << (2 * kBits) | (a + first) << kBits | (b + second);
       } while (!word.compare_exchange_weak(seen, next, std::memory_order_relaxed));
     }
+    /// One less of the first, if there is one; `above`: only one that is more than the second.
+    bool take(std::uint64_t turn, bool above) {
+      std::uint64_t seen = word.load(std::memory_order_relaxed);
+      do {
+        const auto [a, b] = parts(seen, turn);
+        if (a == 0 || (above && a <= b)) return false;
+      } while (!word.compare_exchange_weak(seen, seen - (std::uint64_t{1} << kBits),
+                                           std::memory_order_relaxed));
+      return true;
+    }
     std::array<std::uint64_t, 2> read(std::uint64_t turn) const {
-      const std::uint64_t seen = word.load(std::memory_order_relaxed);
+      return parts(word.load(std::memory_order_relaxed), turn);
+    }
+    static std::array<std::uint64_t, 2> parts(std::uint64_t seen, std::uint64_t turn) {
       if (seen >> (2 * kBits) != mark(turn)) return {0, 0};
       return {seen >> kBits & kMost, seen & kMost};
     }

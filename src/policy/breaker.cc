@@ -128,6 +128,16 @@ void Breaker::record(const CircuitBreakerConfig& config, CallOutcome outcome, Ti
   }
 }
 
+void Breaker::withdraw(const CircuitBreakerConfig& config, const CallEnd& end) {
+  const CallOutcome outcome = end.judged(config);
+  window_.withdraw(outcome, end.at, slot(config));
+  if (state() != BreakerState::kHalfOpen) return;
+  const std::lock_guard lock(mutex_);
+  if (probes_ended_ <= probes_failed_) return;
+  --probes_ended_;
+  if (outcome == CallOutcome::kSlow && probes_slow_ > 0) --probes_slow_;
+}
+
 void Breaker::judge_window(const CircuitBreakerConfig& config, TimePoint now,
                            const ExplainedBy* children) {
   const OutcomeCounts all = counts(config, now);

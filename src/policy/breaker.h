@@ -31,6 +31,19 @@ namespace weir::policy {
 
 enum class BreakerState : std::uint8_t { kClosed, kOpen, kHalfOpen, kRamp };
 
+/// How a call ended, as far as was known at `at`.
+struct CallEnd {
+  base::CallOutcome outcome = base::CallOutcome::kSuccess;
+  Duration took{0};
+  TimePoint at;
+
+  /// By the time that `config` gives a call.
+  base::CallOutcome judged(const CircuitBreakerConfig& config) const {
+    const bool slow = outcome == base::CallOutcome::kSuccess && took > config.slow_call_duration;
+    return slow ? base::CallOutcome::kSlow : outcome;
+  }
+};
+
 /// What of a breaker's window its children explain: those that are out already, by another rule.
 class ExplainedBy {
  public:
@@ -65,6 +78,9 @@ class Breaker {
   /// How a call ended. `probe`: it was admitted as one. `children`: may be null.
   void record(const CircuitBreakerConfig& config, base::CallOutcome outcome, TimePoint now,
               const ExplainedBy* children = nullptr);
+  /// A call that was recorded as no failure has come to another end, which is to be recorded next:
+  /// an answer that broke off. The answer's head counts at once, because it may last for days.
+  void withdraw(const CircuitBreakerConfig& config, const CallEnd& end);
   void end_probe() { probes_.fetch_sub(1, std::memory_order_relaxed); }
   /// Until a call may be tried again; a second at least.
   Duration retry_after(TimePoint now) const;

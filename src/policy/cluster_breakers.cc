@@ -169,6 +169,13 @@ void ClusterBreakers::record(const CircuitBreakerConfig& config, std::string_vie
   own_.record(config, outcome, now, &children);
 }
 
+void ClusterBreakers::withdraw(const CircuitBreakerConfig& config, std::string_view function,
+                               const CallEnd& end) {
+  Breaker* const own = has(config, BreakerLevel::kFunction) ? find(function) : nullptr;
+  if (own != nullptr) own->withdraw(config, end);
+  if (has(config, BreakerLevel::kCluster)) own_.withdraw(config, end);
+}
+
 base::OutcomeCounts ClusterBreakers::explains(const CircuitBreakerConfig& config,
                                               TimePoint now) const {
   if (own_.state() == BreakerState::kClosed) return {};

@@ -83,6 +83,8 @@ class ClusterBreakers {
   /// How one call ended. `endpoints`: what ejected endpoints explain; may be null.
   void record(const CircuitBreakerConfig& config, std::string_view function,
               base::CallOutcome outcome, TimePoint now, const ExplainedBy* endpoints);
+  /// Takes back what record() was told of a call, as Breaker::withdraw().
+  void withdraw(const CircuitBreakerConfig& config, std::string_view function, const CallEnd& end);
   /// The cluster's own breaker refuses everything: nothing should be sent here.
   bool open(TimePoint now) const { return own_.open(now); }
 

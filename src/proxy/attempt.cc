@@ -31,6 +31,7 @@ Result<bool> Attempt::begin(uint64_t hash) {
   const auto per_try = exchange_.route()->retry().per_try_timeout;
   try_deadline_ = per_try ? begun_at_ + *per_try : TimePoint::max();
   hash_ = hash;
+  told_.reset();
   if (auto chosen = choose(); !chosen) return std::unexpected(chosen.error());
   cluster.stats().attempts.add();
   return lease();
@@ -43,7 +44,7 @@ Result<void> Attempt::choose() {
   endpoint_ = std::move(*hold);
   // What began unwatched is not missed when it ends.
   reported_ = !exchange_.cluster().watched();
-  answered_ = false;
+  answered_ = server_error_ = false;
   if (tried_count_ < tried_.size()) tried_[tried_count_++] = &endpoint_->shared();
   endpoint_text_ = exchange_.arena().copy(endpoint_->text());
   endpoint_host_ = endpoint_->host();
@@ -54,14 +55,16 @@ void Attempt::report(upstream::AttemptOutcome outcome) {
   using upstream::AttemptOutcome;
   const bool first = !std::exchange(reported_, true);
   if (!endpoint_ || (!first && outcome == AttemptOutcome::kNeutral)) return;
-  uint64_t took = 0;
   if (outcome == AttemptOutcome::kAnswered || outcome == AttemptOutcome::kServerError) {
     answered_ = true;
+    server_error_ = outcome == AttemptOutcome::kServerError;
     const TimePoint now = exchange_.worker().loop().now();
-    took = static_cast<uint64_t>(
+    head_us_ = static_cast<uint64_t>(
         std::chrono::duration_cast<std::chrono::microseconds>(now - connected_at_).count());
+  } else if (answered_ && server_error_) {
+    return;
   }
-  endpoint_->cluster().report(*endpoint_, outcome, first, took);
+  endpoint_->cluster().report(*endpoint_, outcome, first, answered_ ? head_us_ : 0);
 }
 
 bool Attempt::has_untried() const { return tried_count_ < exchange_.cluster().eligible(); }
@@ -192,6 +195,9 @@ void Attempt::swap(Attempt& other) {
   std::swap(reused_, other.reused_);
   std::swap(reported_, other.reported_);
   std::swap(answered_, other.answered_);
+  std::swap(server_error_, other.server_error_);
+  std::swap(head_us_, other.head_us_);
+  std::swap(told_, other.told_);
   const auto due = [](const net::Timer& t) { return t.armed() ? t.deadline() : TimePoint::max(); };
   const TimePoint mine = due(timer_);
   const TimePoint theirs = due(other.timer_);

@@ -9,10 +9,12 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 
 #include "net/timer_wheel.h"
+#include "policy/breaker.h"
 #include "proxy/stream.h"
 #include "upstream/outcome.h"
 #include "upstream/worker_cluster.h"
@@ -57,11 +59,13 @@ class Attempt final : public upstream::PlaceWaiter {
   void response_begun();
   /// Bytes moved in either direction.
   void progress();
-  /// Tells those who judge endpoints what came of it. At the head, and once more at the end; what
-  /// ends without a word was kNeutral.
+  /// Tells those who judge endpoints what came of it. At the head, and once more at the end, which
+  /// says nothing more of an answer that was a failure; what ends without a word was kNeutral.
   void report(upstream::AttemptOutcome outcome);
   /// A response head was reported.
   bool answered() const { return reported_ && answered_; }
+  /// What circuit breakers were told of this try; nullopt: nothing yet.
+  std::optional<policy::CallEnd>& told() { return told_; }
   /// Gives everything back; what is unfinished is cut off. Harmless when repeated.
   void end();
 
@@ -109,6 +113,9 @@ class Attempt final : public upstream::PlaceWaiter {
   bool reused_ = false;
   bool reported_ = true;  ///< Of the try under way.
   bool answered_ = false;
+  bool server_error_ = false;  ///< Answered, with a failure.
+  uint64_t head_us_ = 0;       ///< From the connection to the head of the answer.
+  std::optional<policy::CallEnd> told_;
 };
 
 }  // namespace weir::proxy

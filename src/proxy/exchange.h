@@ -318,6 +318,7 @@ class Exchange final : public base::ListLink<> {
   uint64_t owner_key() const;
   std::string_view client_key();
   void tell_breaker(base::CallOutcome outcome, Duration took = Duration::zero());
+  void tell_cluster_breaker(const policy::CallEnd& end, const policy::CallEnd* instead_of);
   void tell_breaker(const ResponseHead& head);
   void tell_breaker_grpc(const HeaderList& trailers);
 
@@ -335,7 +336,7 @@ class Exchange final : public base::ListLink<> {
   bool cell_open(uint32_t cell);
   Result<void> pass_cell_breaker(uint32_t cell);
   bool judged() const;
-  void tell_cell_breaker(base::CallOutcome outcome, Duration took);
+  void tell_cell_breaker(const policy::CallEnd& end, const policy::CallEnd* instead_of);
   Result<void> serve_in(uint32_t cell, policy::CellReason reason);
   Result<void> take_guest();
   const char* why_no_hop(uint32_t from) const;

@@ -6,7 +6,9 @@
 // the test of a null pointer.
 #include <algorithm>
 #include <chrono>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "http/header_id.h"
 #include "proxy/exchange.h"
@@ -20,6 +22,7 @@ namespace weir::proxy {
 namespace {
 
 using base::CallOutcome;
+using policy::CallEnd;
 
 // What ejected endpoints have done, of their cluster's window.
 struct EjectedEndpoints final : policy::ExplainedBy {
@@ -114,8 +117,19 @@ void Exchange::keep_breaker(const Snapshot& leaving) {
   }
 }
 
+// One call counts once, and its head at once: a stream may last for days, and probes wait for news.
+// What breaks off after a good head becomes a failure instead.
 void Exchange::tell_breaker(CallOutcome outcome, Duration took) {
-  tell_cell_breaker(outcome, took);
+  std::optional<CallEnd>& told = attempt_.told();
+  if (told && (outcome != CallOutcome::kFailure || told->outcome == CallOutcome::kFailure)) return;
+  const std::optional<CallEnd> before =
+      std::exchange(told, CallEnd{outcome, took, worker_.loop().now()});
+  const CallEnd* const instead_of = before ? &*before : nullptr;
+  tell_cell_breaker(*told, instead_of);
+  tell_cluster_breaker(*told, instead_of);
+}
+
+void Exchange::tell_cluster_breaker(const CallEnd& end, const CallEnd* instead_of) {
   if (breaker_.of == nullptr) return;
   upstream::WorkerCluster& in = cluster();
   // A reload has taken the breaker away.
@@ -124,16 +138,16 @@ void Exchange::tell_breaker(CallOutcome outcome, Duration took) {
   // be refused for it when they are well again.
   if (in.endpoints().eligible() == 0) return;
   const CircuitBreakerConfig& config = *in.config().circuit_breaker;
-  if (outcome == CallOutcome::kSuccess && took > config.slow_call_duration) {
-    outcome = CallOutcome::kSlow;
-  }
-  const TimePoint now = worker_.loop().now();
   const Duration slot = Duration(config.sliding_window) / base::OutcomeWindow::kSlots;
   if (upstream::Endpoint* endpoint = attempt_.endpoint()) {
-    endpoint->outcomes.record(outcome, now, slot);
+    if (instead_of != nullptr) {
+      endpoint->outcomes.withdraw(instead_of->judged(config), instead_of->at, slot);
+    }
+    endpoint->outcomes.record(end.judged(config), end.at, slot);
   }
+  if (instead_of != nullptr) breaker_.of->withdraw(config, breaker_function(), *instead_of);
   const EjectedEndpoints ejected(in, slot);
-  breaker_.of->record(config, breaker_function(), outcome, now, &ejected);
+  breaker_.of->record(config, breaker_function(), end.judged(config), end.at, &ejected);
 }
 
 void Exchange::tell_breaker(const ResponseHead& head) {

@@ -9,8 +9,8 @@
 namespace weir::proxy {
 namespace {
 
-using base::CallOutcome;
 using policy::Breaker;
+using policy::CallEnd;
 
 // What clusters of the cell that are out by their own breakers have done, of the cell's window.
 struct OpenClusters final : policy::ExplainedBy {
@@ -66,18 +66,16 @@ bool Exchange::judged() const {
   return breaker_.of != nullptr || (cell_ != nullptr && cell_->judged);
 }
 
-void Exchange::tell_cell_breaker(CallOutcome outcome, Duration took) {
+void Exchange::tell_cell_breaker(const CallEnd& end, const CallEnd* instead_of) {
   if (cell_ == nullptr || !cell_->judged || cell_->served == Cells::kNone) return;
   const CircuitBreakerConfig& config = *cell_->cells->config().circuit_breaker;
-  if (outcome == CallOutcome::kSuccess && took > config.slow_call_duration) {
-    outcome = CallOutcome::kSlow;
-  }
   const Snapshot& snapshot = worker_.snapshot();
   const OpenClusters open(snapshot, cell_->served);
   // After a reload its number may be another cell's.
   const bool current = snapshot.cells.get() == cell_->cells;
   Breaker& breaker = cell_->cells->record(cell_->served).breaker;
-  breaker.record(config, outcome, worker_.loop().now(), current ? &open : nullptr);
+  if (instead_of != nullptr) breaker.withdraw(config, *instead_of);
+  breaker.record(config, end.judged(config), end.at, current ? &open : nullptr);
 }
 
 }  // namespace weir::proxy

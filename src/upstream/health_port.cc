@@ -54,7 +54,9 @@ void HealthPort::report(const std::shared_ptr<Endpoint>& endpoint, AttemptOutcom
     case AttemptOutcome::kConnectFailure:
     case AttemptOutcome::kReset:
     case AttemptOutcome::kTimeout:
+      break;
     case AttemptOutcome::kBroken:
+      tally.latency_us.fetch_sub(latency_us, kRelaxed);
       break;
   }
   count_failure(endpoint, outcome);

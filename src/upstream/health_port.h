@@ -32,7 +32,7 @@ class HealthPort : public std::enable_shared_from_this<HealthPort> {
   /// An attempt has chosen `endpoint`.
   static void begun(Endpoint& endpoint);
   /// `first`: nothing but kNeutral was reported for this attempt yet. `latency_us`: to the response
-  /// head, for kAnswered.
+  /// head, if there was one. One attempt counts once: kBroken turns a kAnswered into a failure.
   void report(const std::shared_ptr<Endpoint>& endpoint, AttemptOutcome outcome, bool first,
               std::uint64_t latency_us);
 

@@ -122,7 +122,9 @@ AnswerWindow Membership::take_window(const Endpoint& endpoint, Reading& reading)
   AnswerWindow window;
   window.answered = now.answered - before.answered;
   window.failed = std::min<std::uint64_t>(now.failed - before.failed, window.answered);
-  window.latency_us = now.latency_us - before.latency_us;
+  // An answer of the window before may have broken off in this one.
+  const auto latency = static_cast<std::int64_t>(now.latency_us - before.latency_us);
+  window.latency_us = static_cast<std::uint64_t>(std::max<std::int64_t>(latency, 0));
   return window;
 }
 

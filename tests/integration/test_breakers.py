@@ -102,6 +102,42 @@ def test_breaker_counts_connections_that_fail(lab):
     assert_refused(client.get(), "circuit_open")
 
 
+def cut_short(found, connection):
+    connection.send(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf")
+    connection.close()
+
+
+def test_breaker_counts_an_answer_that_breaks_off_once(lab):
+    origin = lab.serving(cut_short)
+    gateway = lab.gateway(config(origin, {"failure_rate_threshold": "90%",
+                                          "minimum_requests": 10}))
+    for _ in range(9):
+        lab.client(gateway).send(request())
+    origin.wait_for(9)
+    assert state(gateway) == "closed"
+    lab.client(gateway).send(request())
+    eventually(lambda: state(gateway) == "open", "ten of ten failed")
+    eventually(lambda: "failures=10" in gateway.stderr_text(), "the log tells on what")
+
+
+def test_breaker_counts_a_failure_that_breaks_off_once(lab):
+    def handler(found, connection):
+        if found.target == "/well":
+            return connection.answer(200, b"")
+        connection.send(b"HTTP/1.1 503 No\r\ncontent-length: 100\r\n\r\nhalf")
+        connection.close()
+    origin = lab.serving(handler)
+    gateway = lab.gateway(config(origin, {"failure_rate_threshold": "60%",
+                                          "minimum_requests": 12}))
+    client = lab.client(gateway)
+    trip(client, 6, 200, target="/well")
+    for _ in range(6):
+        lab.client(gateway).send(request())
+    origin.wait_for(12)
+    trip(client, 6, 200, target="/well")
+    assert state(gateway) == "closed"
+
+
 def test_breaker_does_not_count_answers_over_the_routes_own_limit(lab):
     def handler(found, connection):
         connection.answer(200, b"x" * (5000 if found.target == "/big" else 5))

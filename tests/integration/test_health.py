@@ -250,6 +250,19 @@ def test_health_errors_in_a_row_eject_and_time_brings_back(lab, workers):
     assert endpoints_of(gateway)[bad.address]["ejections"] == 1
 
 
+@pytest.mark.parametrize("status", [b"200 OK", b"503 No"])
+def test_health_answers_that_break_off_in_a_row_eject(lab, status):
+    def cut_short(found, connection):
+        connection.send(b"HTTP/1.1 " + status + b"\r\ncontent-length: 9\r\n\r\nhalf")
+        connection.close()
+    well, bad = Server(lab, b"a"), lab.serving(cut_short)
+    gateway = lab.relay(well, bad, cluster={"outlier_detection": OUTLIER}, route=NO_RETRY)
+    eventually(lambda: lab.client(gateway).send(request()) or health_of(gateway, bad) == "ejected",
+               "it is ejected")
+    found = bad.count()
+    assert found in (3, 4), "each counts once"
+
+
 def test_health_ejections_keep_the_floor(lab):
     servers = [Server(lab, name) for name in (b"a", b"b")]
     gateway = lab.relay(*servers, cluster={"outlier_detection": {**OUTLIER,

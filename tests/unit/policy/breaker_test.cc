@@ -175,6 +175,52 @@ TEST_F(BreakerTest, SlowProbesAreHeldToTheThresholdOfSlowCalls) {
   EXPECT_EQ(breaker.state(), BreakerState::kOpen);
 }
 
+TEST_F(BreakerTest, AnAnswerThatBreaksOffCountsOnceAsAFailure) {
+  for (const CallOutcome first : {CallOutcome::kSuccess, CallOutcome::kSlow}) {
+    config.minimum_requests = 1000;
+    Breaker of;
+    const CallEnd head{
+        CallOutcome::kSuccess,
+        first == CallOutcome::kSlow ? Duration(config.slow_call_duration) + 1s : Duration{0},
+        clock.now()};
+    of.record(config, first, clock.now());
+    clock.advance(3s);
+    of.withdraw(config, head);
+    of.record(config, CallOutcome::kFailure, clock.now());
+    const base::OutcomeCounts counts = of.counts(config, clock.now());
+    EXPECT_EQ(counts.calls, 1u);
+    EXPECT_EQ(counts.failures, 1u);
+    EXPECT_EQ(counts.slow, 0u);
+    clock.advance(9s);
+    EXPECT_EQ(of.counts(config, clock.now()).failures, 1u) << "it counts from the cut on";
+    clock.advance(2s);
+    EXPECT_EQ(of.counts(config, clock.now()).calls, 0u);
+  }
+}
+
+TEST_F(BreakerTest, OnlyASuccessThatIsStillThereIsTakenBack) {
+  const CallEnd head{CallOutcome::kSuccess, Duration{0}, clock.now()};
+  calls(0, 3);
+  breaker.withdraw(config, head);
+  EXPECT_EQ(breaker.counts(config, clock.now()).calls, 3u) << "failures are no successes";
+  clock.advance(100s);
+  calls(1, 0);
+  breaker.withdraw(config, head);
+  EXPECT_EQ(breaker.counts(config, clock.now()).calls, 1u) << "that of another turn";
+}
+
+TEST_F(BreakerTest, AProbeThatBreaksOffIsOneThatFailed) {
+  trip();
+  clock.advance(5s);
+  for (int i = 0; i < 4; ++i) probe(CallOutcome::kFailure);
+  for (int i = 0; i < 5; ++i) probe(CallOutcome::kSuccess);
+  ASSERT_EQ(breaker.state(), BreakerState::kHalfOpen);
+  breaker.withdraw(config, {CallOutcome::kSuccess, Duration{0}, clock.now()});
+  breaker.record(config, CallOutcome::kFailure, clock.now());
+  EXPECT_EQ(breaker.state(), BreakerState::kOpen) << "five of ten failed";
+  EXPECT_EQ(breaker.read(config, clock.now()).cause.calls, 9u);
+}
+
 TEST_F(BreakerTest, IsForcedByHandUntilItExpires) {
   breaker.force(BreakerState::kOpen, clock.now() + 10s);
   EXPECT_EQ(admit(), Verdict::kRefuse);
