@@ -364,8 +364,8 @@ struct RetryBackoff {
 };
 
 struct RetryBudget {
-  Share percent = Share::percent(20);  // of the cluster's requests in flight
-  std::uint32_t min = 3;               // always allowed, however few requests are in flight
+  Share percent = Share::percent(20);  // of the cluster's requests: in flight, and of the last 10 s
+  std::uint32_t min = 3;               // always allowed: in flight, and a second
 };
 
 struct RetryConfig {

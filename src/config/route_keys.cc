@@ -59,9 +59,10 @@ CodecPtr<RetryBudget> budget_section() {
   using S = RetryBudget;
   return section<S>({
       key("percent", &S::percent, share(Share::percent(1000)),
-          "Retries in flight, relative to the cluster's requests in flight."),
+          "Retries, relative to the cluster's requests: those in flight, and those of the last "
+          "10 s."),
       key("min", &S::min, count<std::uint32_t>(0, 1'000'000),
-          "Retries in flight that are always allowed."),
+          "Retries that are always allowed: in flight at once, and a second, saved up for 10 s."),
   });
 }
 

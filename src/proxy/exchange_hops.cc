@@ -222,7 +222,8 @@ bool Exchange::take_repetition(RetryVerdict verdict, upstream::RetryPermit& perm
   }
   const FailoverGroup* const group = current_group();
   if (group != nullptr && group->state().budget.withdraw()) return true;
-  permit = cluster().try_retry({Share{0}, budget.min});
+  permit = cluster().try_retry({Share{0}, budget.min},
+                               group == nullptr ? nullptr : &group->state().floor);
   return static_cast<bool>(permit);
 }
 

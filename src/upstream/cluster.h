@@ -26,6 +26,7 @@
 #include "upstream/cluster_stats.h"
 #include "upstream/endpoint_set.h"
 #include "upstream/health_port.h"
+#include "upstream/retry_window.h"
 #include "upstream/worker_port.h"
 
 namespace weir::net {
@@ -124,6 +125,8 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
   void release_idle() { idle_.fetch_sub(1, std::memory_order_relaxed); }
   /// Retries in flight stay within max(budget.min, budget.percent of the requests in flight).
   bool try_acquire_retry(const RetryBudget& budget);
+  /// And over time within what this says.
+  RetryWindow& retry_window() { return retry_window_; }
   void release_retry() { retries_.fetch_sub(1, std::memory_order_relaxed); }
 
   std::uint32_t requests() const { return requests_.load(std::memory_order_relaxed); }
@@ -170,6 +173,7 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
   std::atomic<std::uint32_t> idle_{0};
   std::atomic<std::uint32_t> connections_{0};
   std::atomic<std::uint32_t> pending_{0};
+  RetryWindow retry_window_;
 
   alignas(64) mutable std::mutex mutex_;  ///< Guards all below.
   Published published_;

@@ -29,6 +29,7 @@
 #include "base/rng.h"
 #include "upstream/cluster.h"
 #include "upstream/failover_member.h"
+#include "upstream/retry_window.h"
 
 namespace weir::upstream {
 
@@ -57,6 +58,7 @@ class FailoverBudget {
 /// Of a group, whatever its config.
 struct FailoverGroupState {
   FailoverBudget budget;
+  RetryWindow floor;                      ///< Repetitions beyond it, by `retry.budget.min`.
   std::atomic<std::uint64_t> refused{0};  ///< Requests that no member could take.
   std::atomic<std::uint64_t> panics{0};   ///< Requests placed where nothing was usable.
 };

@@ -144,6 +144,7 @@ Result<RequestPermit> WorkerCluster::admit(Reach reach) {
         nullptr);
   }
   stats_->requests.add();
+  shared_->retry_window().count_request(loop_.now());
   ++users_;
   return RequestPermit(*this);
 }
@@ -191,13 +192,16 @@ std::size_t WorkerCluster::without_ramping(std::size_t index, std::uint64_t hash
   return other == Balancer::kNone ? index : other;
 }
 
-RetryPermit WorkerCluster::try_retry(const RetryBudget& budget) {
-  if (!shared_->try_acquire_retry(budget)) {
-    stats_->retries_over_budget.add();
-    return {};
+RetryPermit WorkerCluster::try_retry(const RetryBudget& budget, RetryWindow* over_time) {
+  RetryWindow& window = over_time != nullptr ? *over_time : shared_->retry_window();
+  const bool place = shared_->try_acquire_retry(budget);
+  if (place && window.take(budget, loop_.now())) {
+    ++users_;
+    return RetryPermit(*this);
   }
-  ++users_;
-  return RetryPermit(*this);
+  if (place) shared_->release_retry();
+  stats_->retries_over_budget.add();
+  return {};
 }
 
 // ---- Connections.

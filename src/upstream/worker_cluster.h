@@ -130,7 +130,8 @@ class WorkerCluster {
   /// Its endpoints' health is watched: what begins now is reported when it has ended.
   bool watched() const { return published_.health != nullptr; }
   /// A place in the retry budget; an empty permit if it is used up.
-  RetryPermit try_retry(const RetryBudget& budget);
+  /// `over_time`: who counts repetitions instead of the cluster; null: nobody.
+  RetryPermit try_retry(const RetryBudget& budget, RetryWindow* over_time = nullptr);
 
   /// A pooled connection, or leave to open one, or `waiter` waits in turn and on_place() comes.
   /// Errors: kClusterPendingFull; kClusterConnectionsFull where nobody may wait at all.

@@ -242,6 +242,16 @@ def test_retry_budget_bounds_the_retries_of_a_storm(lab):
     assert sorted(c.read_response().status for c in clients) == [200] * 3 + [503] * 27
 
 
+def test_retry_budget_bounds_what_fails_quickly(lab):
+    """One after the other, so that hardly any are in flight: a fifth is tried again, and 30."""
+    origin = lab.serving(lambda found, connection: connection.answer(503))
+    gateway = lab.gateway(config_for(origin, route={"retry": FAST}))
+    client = lab.client(gateway)
+    assert {client.get().status for _ in range(1000)} == {503}
+    assert 1200 <= origin.count() <= 1250
+    assert gateway.metric("weir_cluster_retries_over_budget_total", cluster="app") >= 750
+
+
 def test_retry_per_try_timeout_begins_another_try(lab):
     client, origin, _ = retrying(lab, per_try_timeout="150ms", on=["504"])
     client.send(request())

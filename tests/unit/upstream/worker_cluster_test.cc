@@ -167,6 +167,29 @@ TEST_F(WorkerClusterTest, RetriesComeOutOfTheBudget) {
   EXPECT_TRUE(view_->try_retry(one));
 }
 
+TEST_F(WorkerClusterTest, QuickRetriesStayAShareOfTheRequestsOfTenSeconds) {
+  open({100});
+  const RetryBudget budget{Share::percent(20), 1};
+  int made = 0;
+  for (int i = 0; i < 100; ++i) {
+    const auto request = view_->admit();
+    ASSERT_TRUE(request);
+    made += view_->try_retry(budget) ? 1 : 0;
+  }
+  EXPECT_EQ(made, 20 + 10) << "and one a second besides";
+  EXPECT_EQ(view_->stats().retries_over_budget.value(), 70U);
+}
+
+TEST_F(WorkerClusterTest, WhoeverCountsInsteadOfTheClusterBoundsRetries) {
+  open({100});
+  RetryWindow other;
+  const RetryBudget budget{Share{0}, 2};
+  int made = 0;
+  for (int i = 0; i < 100; ++i) made += view_->try_retry(budget, &other) ? 1 : 0;
+  EXPECT_EQ(made, 20);
+  EXPECT_TRUE(view_->try_retry(budget)) << "the cluster has counted none of them";
+}
+
 // ---- Connection places.
 
 TEST_F(WorkerClusterTest, AtTheLimitARequestWaitsAndGetsTheNextIdleConnection) {
