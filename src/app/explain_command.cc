@@ -12,6 +12,7 @@
 #include "app/exit_code.h"
 #include "app/explain_cells.h"
 #include "app/explain_owner.h"
+#include "app/explain_placement.h"
 #include "app/explain_release.h"
 #include "base/arena.h"
 #include "http/head.h"
@@ -165,6 +166,8 @@ int explain_request(const Options& options, Compiled& compiled) {
              stdout);
   print_as_sent(*explanation.route, head, arena);
   print_mirror(*explanation.route);
+  std::fputs(explain_hedge(*explanation.route, head, sender->trusted).c_str(), stdout);
+  std::fputs(explain_region(compiled, *explanation.route).c_str(), stdout);
   print_owner(compiled, *sender, head, *explanation.route);
   return kExitOk;
 }

@@ -305,3 +305,57 @@ def test_explain_refuses_what_it_does_not_know(file):
         code, _, err = run_cli("explain", "-c", file(OWNED), "GET", "http://other.test/",
                                *arguments)
         assert code == 2 and arguments[1] in err
+
+
+# ---- explain: what else decides.
+PLACED = """\
+listeners: {main: {address: "127.0.0.1:0"}}
+trusted_proxies: [127.0.0.0/8]
+region: {name: eu, clusters: [app]}
+clusters:
+  app: {endpoints: [{address: "127.0.0.1:9001"}]}
+  far: {endpoints: [{address: "127.0.0.1:9002"}]}
+failover_groups:
+  all:
+    members: [{cluster: app, region: eu, capacity: 10},
+              {cluster: far, region: us, priority: 1, capacity: 10}]
+routes:
+  - {name: fixed, match: {path: {prefix: /fixed}}, target: {cluster: app}, hedge: {after: 50ms}}
+  - {name: lately, match: {path: {prefix: /lately}}, target: {failover_group: all}, hedge: {after: p99}}
+  - {name: plain, match: {path: {prefix: /plain}}, target: {cluster: far}}
+  - {name: here, target: {direct: {status: 404, body: nothing here}}}
+"""
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["GET", "http://a.test/fixed"], ["hedge: to a second endpoint", "after 50 ms", "budget"]),
+    (["GET", "http://a.test/lately"], ["after p99 of what", "100"]),
+    (["POST", "http://a.test/fixed"], ["hedge: never, only GET, HEAD and OPTIONS are"]),
+    (["GET", "http://a.test/fixed", "-H", "Content-Length: 5"], ["hedge: never, it has a body"]),
+    (["GET", "http://a.test/fixed", "--from", "127.0.0.1", "-H", "X-Weir-Attempt: 2"],
+     ["hedge: never, another weir tries it again already"]),
+    (["GET", "http://a.test/plain"], ["hedge: never, the route has no `hedge`"]),
+])
+def test_explain_says_whether_it_would_be_hedged(file, arguments, words):
+    code, out, err = run_cli("explain", "-c", file(PLACED), *arguments)
+    assert code == 0, err
+    for word in words:
+        assert word in out, out
+
+
+@pytest.mark.parametrize("path, words", [
+    ("/fixed", ["region: eu is judged by\n  cluster app; without it the region leaves the answer"]),
+    ("/plain", ["region: eu is judged by\n  cluster far\n"]),
+    ("/lately", ["region: eu is judged by\n  failover group all, by its members here: app\n"]),
+    ("/none", ["region: eu is not judged by this route"]),
+])
+def test_explain_says_what_the_region_is_judged_by(file, path, words):
+    code, out, err = run_cli("explain", "-c", file(PLACED), "GET", "http://a.test" + path)
+    assert code == 0, err
+    for word in words:
+        assert word in out, out
+    assert path != "/none" or "hedge" not in out
+
+
+def test_explain_says_nothing_of_a_region_that_there_is_not(file):
+    assert "region" not in explain(file, "GET", "http://a.example.com/api")[1]
