@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -102,11 +103,16 @@ struct CellsConfig {
   CellFallback fallback = CellFallback::kPermissive;
   CellHop hop = CellHop::kSafeMethods;
   std::uint32_t max_hops = 1;  // of one leg between weirs
+  // Clusters, perhaps with {cell}, whose answers may name a new home in the tag's header.
+  std::vector<std::string> upstream_may_assign;
   CellReattachConfig reattach;
   // Of each cell as a whole; `per` and `fallback` are its clusters'. nullopt: none.
   std::optional<CircuitBreakerConfig> circuit_breaker;
   std::vector<CellConfig> members;
   SourceLocation location;
+
+  // The clusters that `name` stands for: one for each cell if there is a {cell} in it.
+  std::vector<std::string> cluster_names(const std::string& name) const;
 };
 
 // What a route says otherwise.
@@ -117,5 +123,16 @@ struct RouteCellsConfig {
 
 // Stands for the cell in a target's cluster: "orders-{cell}".
 inline constexpr const char* kCellPlaceholder = "{cell}";
+
+inline std::vector<std::string> CellsConfig::cluster_names(const std::string& name) const {
+  const std::size_t at = name.find(kCellPlaceholder);
+  if (at == std::string::npos) return {name};
+  std::vector<std::string> out;
+  for (const CellConfig& cell : members) {
+    out.push_back(name);
+    out.back().replace(at, std::string_view(kCellPlaceholder).size(), cell.name);
+  }
+  return out;
+}
 
 }  // namespace weir

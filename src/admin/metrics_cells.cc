@@ -26,10 +26,17 @@ void add_reattached(const CellTotals& cells, Samples& out) {
   }
 }
 
+void add_reassigned(const CellTotals& cells, Samples& out) {
+  for (size_t i = 0; i < cells.reassignments.size(); ++i) {
+    const auto outcome = static_cast<policy::Reassignment>(i);
+    out.add(cells.reassignments[i], {{"outcome", std::string(policy::reassignment_word(outcome))}});
+  }
+}
+
 }  // namespace
 
 bool add_cells(Metric metric, const Totals& totals, Samples& out) {
-  if (metric < Metric::kCellRequests || metric > Metric::kCellTagsReattached) return false;
+  if (metric < Metric::kCellRequests || metric > Metric::kCellReassignments) return false;
   if (!totals.cells) return true;
   const CellTotals& cells = *totals.cells;
   switch (metric) {
@@ -47,6 +54,9 @@ bool add_cells(Metric metric, const Totals& totals, Samples& out) {
       break;
     case Metric::kCellTagsReattached:
       if (cells.reattaches) add_reattached(cells, out);
+      break;
+    case Metric::kCellReassignments:
+      if (cells.reassigns) add_reassigned(cells, out);
       break;
     default:
       add_rejected(cells, out);

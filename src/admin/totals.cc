@@ -135,6 +135,7 @@ CellTotals cell_totals(const Process& process, const proxy::Cells& cells) {
   CellTotals out;
   out.self = cells.config().self;
   out.reattaches = cells.traces() != nullptr;
+  out.reassigns = !cells.config().upstream_may_assign.empty();
   for (uint32_t home = 0; home < cells.size(); ++home) {
     for (uint32_t served = 0; served < cells.size(); ++served) {
       const policy::CellRow& row = cells.row(home, served);
@@ -152,6 +153,7 @@ CellTotals cell_totals(const Process& process, const proxy::Cells& cells) {
   for (const WorkerReading& worker : process.workers()) {
     add_all(out.tags_rejected, worker.stats->cell_tags_rejected);
     add_all(out.reattach, worker.stats->cell_reattach);
+    add_all(out.reassignments, worker.stats->cell_reassignments);
     out.hops += worker.stats->cell_hops.value();
     out.guests_refused += worker.stats->cell_guests_refused.value();
   }

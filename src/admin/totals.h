@@ -97,7 +97,9 @@ struct CellTotals {
   std::vector<Requests> requests;
   std::array<uint64_t, static_cast<size_t>(policy::TagFault::kCount)> tags_rejected{};
   std::array<uint64_t, static_cast<size_t>(policy::TraceOutcome::kCount)> reattach{};
+  std::array<uint64_t, static_cast<size_t>(policy::Reassignment::kCount)> reassignments{};
   bool reattaches = false;
+  bool reassigns = false;
   uint64_t hops = 0;
   uint64_t guests = 0;
   uint64_t guests_refused = 0;

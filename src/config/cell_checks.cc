@@ -41,6 +41,7 @@ class CellCheck {
     check_weights();
     check_tag();
     check_reattach();
+    check_assigners();
     check_breaker();
   }
 
@@ -187,6 +188,33 @@ class CellCheck {
       const Reader::Step item(reader_, i);
       check_outbound(at, reader_.document().text(at));
     }
+  }
+
+  void check_assigners() {
+    const NodeId list = reader_.find(at_, "upstream_may_assign");
+    if (list == Document::kNone || reader_.document().kind(list) != NodeKind::kList) return;
+    const Reader::Step step(reader_, "upstream_may_assign");
+    NodeId at = reader_.document().first_child(list);
+    for (std::size_t i = 0; at != Document::kNone; ++i, at = reader_.document().next(at)) {
+      const Reader::Step item(reader_, i);
+      for (const std::string& name :
+           cells_.cluster_names(std::string(reader_.document().text(at)))) {
+        if (std::ranges::find(config_.clusters, name, &ClusterConfig::name) !=
+            config_.clusters.end()) {
+          continue;
+        }
+        std::vector<std::string_view> known;
+        for (const ClusterConfig& cluster : config_.clusters) known.push_back(cluster.name);
+        const std::string_view close = nearest(name, known);
+        reader_.error(at, {"there is no cluster `" + name + "`",
+                           close.empty() ? "add it under clusters:"
+                                         : "did you mean `" + std::string(close) + "`?"});
+      }
+    }
+    const bool told = cells_.tag.response_header || !cells_.tag.cookie.empty();
+    if (told || cells_.upstream_may_assign.empty()) return;
+    reader_.error(list, {"clients are told no tag, so a new home would never reach them",
+                         "set tag.response_header: true, or tag.cookie"});
   }
 
   void check_outbound(NodeId at, std::string_view name) {

@@ -56,6 +56,12 @@ class Text {
 
 }  // namespace
 
+std::string_view reassignment_word(Reassignment outcome) {
+  static constexpr std::array<std::string_view, static_cast<std::size_t>(Reassignment::kCount)>
+      kWords{"taken", "malformed", "unknown_cell", "not_believed", "closed"};
+  return kWords[static_cast<std::size_t>(outcome)];
+}
+
 std::string_view fault_word(TagFault fault) {
   static constexpr std::array<std::string_view, static_cast<std::size_t>(TagFault::kCount)> kWords{
       "untrusted",   "too_long", "malformed", "unknown_cell",

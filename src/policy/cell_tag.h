@@ -27,6 +27,17 @@ enum class TagFault : std::uint8_t {
 };
 std::string_view fault_word(TagFault fault);
 
+/// What came of the tag in an answer of those who may give clients a new home.
+enum class Reassignment : std::uint8_t {
+  kTaken,
+  kMalformed,
+  kUnknownCell,
+  kNotBelieved,  ///< Signed, but not as it should be, or before the tenant was pinned anew.
+  kClosed,       ///< The cell takes no new homes.
+  kCount
+};
+std::string_view reassignment_word(Reassignment outcome);
+
 struct CellTag {
   static constexpr std::size_t kMaxBytes = 256;
   static constexpr std::size_t kMacBytes = 16;  ///< Of HMAC-SHA-256, cut (RFC 2104, 5).

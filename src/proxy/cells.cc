@@ -78,6 +78,11 @@ Cells::Cells(const Config& config)
   for (std::uint32_t i = 0; i < size(); ++i) {
     if (member(i).region == region) near_ |= std::uint64_t{1} << i;
   }
+  for (const std::string& name : config_.upstream_may_assign) {
+    for (std::string& cluster : config_.cluster_names(name)) {
+      assigners_.push_back(std::move(cluster));
+    }
+  }
   stripped_ = {config_.tag.header, std::string(kCellPathHeader), std::string(kCellHopsHeader)};
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(config_.tag.ttl).count();
   cookie_end_ = "; Path=/; Max-Age=" + std::to_string(seconds) + "; HttpOnly; SameSite=Lax";
@@ -277,6 +282,27 @@ std::expected<Cells::Claim, TagFault> Cells::believe(std::string_view text, std:
   }
   if (claim.cell == kNone) return std::unexpected(TagFault::kUnknownCell);
   return claim;
+}
+
+bool Cells::may_assign(std::string_view cluster) const {
+  return std::ranges::find(assigners_, cluster) != assigners_.end();
+}
+
+// An application has no keys: it names the cell, and is believed for where it stands. A signature
+// that is there must hold.
+std::expected<std::uint32_t, policy::Reassignment> Cells::reassigned(std::string_view text,
+                                                                     std::string_view tenant,
+                                                                     std::int64_t now) const {
+  using policy::Reassignment;
+  const auto tag = policy::parse_cell_tag(text);
+  if (!tag) return std::unexpected(Reassignment::kMalformed);
+  const std::uint32_t cell = find(tag->cell);
+  if (cell == kNone) return std::unexpected(Reassignment::kUnknownCell);
+  const bool verifies = tag->is_signed() && config_.tag.trust == TagTrust::kSigned;
+  if (verifies && !believe(text, tenant, true, now)) {
+    return std::unexpected(Reassignment::kNotBelieved);
+  }
+  return cell;
 }
 
 std::string_view Cells::tag(std::uint32_t cell, std::string_view tenant, std::int64_t now,

@@ -55,6 +55,8 @@ class Cells {
     return *rows_[home * size() + served];
   }
   CellState state(std::uint32_t cell) const;
+  /// Those that take new homes, a bit each.
+  std::uint64_t open_to_homes() const;
   /// Guests that self serves at once; UINT32_MAX: as many as come.
   std::uint32_t guest_limit() const { return guest_limit_; }
 
@@ -85,6 +87,12 @@ class Cells {
   /// The text that names `cell`, signed where the config says so.
   std::string_view tag(std::uint32_t cell, std::string_view tenant, std::int64_t now,
                        base::Arena& arena) const;
+  /// Whether answers of this cluster may give their client a new home.
+  bool may_assign(std::string_view cluster) const;
+  /// The new home that `text`, the tag of such an answer, names for `tenant`.
+  std::expected<std::uint32_t, policy::Reassignment> reassigned(std::string_view text,
+                                                                std::string_view tenant,
+                                                                std::int64_t now) const;
   const std::vector<std::string>& stripped_headers() const { return stripped_; }
 
   // ---- Calls of an application behind this weir.
@@ -108,7 +116,6 @@ class Cells {
   bool compile_conditions(const std::vector<ValueMatch>& matches, route::Condition::On on,
                           config::Diagnostics& diagnostics, Rule& out);
   bool read_keys(const ReadFile& read_file, config::Diagnostics& diagnostics);
-  std::uint64_t open_to_homes() const;
   std::uint32_t ask(const Rule& rule, const Asked& asked, std::uint64_t open,
                     base::Arena& arena) const;
   static std::string_view key_of(const CellKey& key, const Asked& asked);
@@ -125,6 +132,7 @@ class Cells {
   std::vector<policy::CellRow*> rows_;
   std::shared_ptr<policy::TraceTags> traces_;
   std::vector<std::string> stripped_;
+  std::vector<std::string> assigners_;  ///< Clusters.
   std::string cookie_end_;
 };
 

@@ -186,6 +186,8 @@ class Exchange final : public base::ListLink<> {
   const Owner* owner() const { return owner_; }
   /// Null: the config has no cells, the route needs none, or it is too early.
   const CellCall* cell() const { return cell_; }
+  /// What an answer says of its client's home. Requires: cell().
+  void take_answered_cell(const HeaderList& headers);
   uint32_t route_index() const { return route_index_; }
   /// 0 is shed last, 5 first: by identity, else class, else route, else 3.
   uint8_t priority() const;

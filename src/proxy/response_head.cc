@@ -57,6 +57,7 @@ void make_client_response(ResponseHead& head, Exchange& exchange) {
     headers.push({"x-request-id", exchange.request_id(), HeaderId::kXRequestId});
   }
   if (exchange.cell() != nullptr) {
+    exchange.take_answered_cell(headers);
     const HeaderList before = headers;
     const size_t room = before.size() + kAddedByCell + http::kHeaderHeadroom;
     headers = HeaderList(arena.array<Header>(room), room);

@@ -73,6 +73,7 @@ struct WorkerStats {
   base::Gauge shed_share_ppm;  ///< The share of requests that it means to refuse now.
   std::array<base::Counter, static_cast<size_t>(policy::TagFault::kCount)> cell_tags_rejected;
   std::array<base::Counter, static_cast<size_t>(policy::TraceOutcome::kCount)> cell_reattach;
+  std::array<base::Counter, static_cast<size_t>(policy::Reassignment::kCount)> cell_reassignments;
   base::Counter cell_hops;
   base::Counter faults_injected;  ///< By operators, for drills.
   base::Counter mirror_requests;  ///< Copies that were sent.
