@@ -5,6 +5,7 @@
 #pragma once
 
 #include <weir/breaker_config.h>
+#include <weir/failover_config.h>
 #include <weir/units.h>
 #include <weir/value_match.h>
 
@@ -103,6 +104,7 @@ struct CellsConfig {
   CellFallback fallback = CellFallback::kPermissive;
   CellHop hop = CellHop::kSafeMethods;
   std::uint32_t max_hops = 1;  // of one leg between weirs
+  FailbackConfig failback;     // of a cell's own requests, when it can serve again
   // Clusters, perhaps with {cell}, whose answers may name a new home in the tag's header.
   std::vector<std::string> upstream_may_assign;
   CellReattachConfig reattach;

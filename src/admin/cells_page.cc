@@ -7,7 +7,22 @@
 
 namespace weir::admin {
 
-std::string cells_json(const proxy::Cells& cells, const std::vector<OverrideRow>& set) {
+std::vector<CellReturn> cell_returns(const proxy::Snapshot& snapshot) {
+  std::vector<CellReturn> out;
+  for (uint32_t cell = 0; cell < snapshot.targets.in_cell.size(); ++cell) {
+    for (const uint32_t index : snapshot.targets.in_cell[cell]) {
+      const upstream::Cluster& cluster = *(*snapshot.clusters)[index];
+      const uint32_t share = cluster.home_share();
+      if (share == upstream::Failback::kWhole) continue;
+      out.push_back(
+          {cell, cluster.name(), static_cast<double>(share) / upstream::Failback::kWhole});
+    }
+  }
+  return out;
+}
+
+std::string cells_json(const proxy::Cells& cells, const std::vector<CellReturn>& returns,
+                       const std::vector<OverrideRow>& set) {
   using Json = nlohmann::ordered_json;
   Json members = Json::array();
   for (uint32_t i = 0; i < cells.size(); ++i) {
@@ -25,6 +40,9 @@ std::string cells_json(const proxy::Cells& cells, const std::vector<OverrideRow>
                    {"weight", cell.weight},
                    {"region", cell.region},
                    {"served_in", std::move(served)}};
+    for (const CellReturn& each : returns) {
+      if (each.cell == i) member["coming_home"][each.cluster] = each.share;
+    }
     if (i == cells.self()) {
       member["guests"] = cells.record(i).guests.load(std::memory_order_relaxed);
       if (cells.guest_limit() != UINT32_MAX) member["guests_max"] = cells.guest_limit();

@@ -200,9 +200,9 @@ Router::Answer Router::failover_groups(const Request&, Later& later) {
 Router::Answer Router::cells(const Request&, Later& later) {
   const auto snapshot = process_.snapshot();
   if (!snapshot || !snapshot->cells) return text(404, "the config has no cells\n");
-  return write_page(
-      [shown = snapshot->cells, set = process_.overrides()] { return cells_json(*shown, set); },
-      kJson, later);
+  return write_page([shown = snapshot->cells, returns = cell_returns(*snapshot),
+                     set = process_.overrides()] { return cells_json(*shown, returns, set); },
+                    kJson, later);
 }
 
 Router::Answer Router::stats(const Request&, Later& later) {

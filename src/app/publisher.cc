@@ -40,6 +40,7 @@ std::expected<void, std::string> Publisher::publish(Compiled compiled, Done done
   leaving_ = std::exchange(current_, next);
   parts_.breaker_watch.watch(next);
   parts_.region_watch.watch(next);
+  parts_.cell_failback.watch(next);
   parts_.overrides.published(next);
   done_ = std::move(done);
   waiting_for_ = parts_.workers.size();

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "app/breaker_watch.h"
+#include "app/cell_failback.h"
 #include "app/compile.h"
 #include "app/config_thread.h"
 #include "app/listeners.h"
@@ -45,6 +46,7 @@ class Publisher {
     const std::vector<std::unique_ptr<proxy::Worker>>& workers;
     BreakerWatch& breaker_watch;
     RegionWatch& region_watch;
+    CellFailback& cell_failback;
     Overrides& overrides;
   };
   explicit Publisher(Parts parts) : parts_(parts) {}

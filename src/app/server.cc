@@ -109,9 +109,9 @@ std::expected<void, std::string> Server::start(Compiled compiled) {
   cells_ = std::make_unique<policy::CellLedger>(count);
   releases_ = std::make_unique<policy::ReleaseLedger>(count);
   overrides_ = std::make_unique<Overrides>(loop_, OverrideTargets::Parts{clusters_, *cells_});
-  publisher_ = std::make_unique<Publisher>(
-      Publisher::Parts{loop_, config_thread_, *listeners_, clusters_, failover_, *memory_, *cells_,
-                       *releases_, workers_, breaker_watch_, region_watch_, *overrides_});
+  publisher_ = std::make_unique<Publisher>(Publisher::Parts{
+      loop_, config_thread_, *listeners_, clusters_, failover_, *memory_, *cells_, *releases_,
+      workers_, breaker_watch_, region_watch_, cell_failback_, *overrides_});
   reloader_ = std::make_unique<Reloader>(
       Reloader::Parts{loop_, config_thread_, *publisher_, *log_thread_, ticket_keys_, *limits_},
       config_path_);
@@ -230,6 +230,7 @@ int Server::stop_and_count() {
   config_thread_.stop();
   breaker_watch_.stop();
   region_watch_.stop();
+  cell_failback_.stop();
   if (overrides_) overrides_->stop();
   admin_.reset();
   int64_t exchanges = 0;

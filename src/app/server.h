@@ -21,6 +21,7 @@
 #include "admin/server.h"
 #include "app/admin_sockets.h"
 #include "app/breaker_watch.h"
+#include "app/cell_failback.h"
 #include "app/config_thread.h"
 #include "app/health_log.h"
 #include "app/limit_office.h"
@@ -110,6 +111,7 @@ class Server final : public admin::Process {
   upstream::FailoverManager failover_;
   ConfigThread config_thread_;
   BreakerWatch breaker_watch_{loop_};
+  CellFailback cell_failback_{loop_};
   RegionWatch region_watch_{loop_, [this] { return not_ready(); }};
   AdminSockets admin_sockets_;
   std::unique_ptr<Listeners> listeners_;

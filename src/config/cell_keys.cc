@@ -358,6 +358,8 @@ CodecPtr<CellsConfig> cells_section() {
       key("hop", &S::hop, hop(), "Which requests may be served away from home."),
       key("max_hops", &S::max_hops, count<std::uint32_t>(0, kMaxHops),
           "How often a request may hop between two applications."),
+      key("failback", &S::failback, failback_section(),
+          "How the requests of a cell come home that could not serve, where they may hop."),
       key("upstream_may_assign", &S::upstream_may_assign,
           list_of(cluster_or_template(), Repeats::kRefused),
           "Clusters whose answers may give the client a new home, by the tag's header."),

@@ -28,16 +28,6 @@ CodecPtr<FailoverMemberConfig> member_section() {
   });
 }
 
-CodecPtr<FailbackConfig> failback_section() {
-  using S = FailbackConfig;
-  return section<S>({
-      key("min_healthy_time", &S::min_healthy_time, duration(Zero::kOff),
-          "How long a member that was out must be healthy; twice as long after each flap."),
-      key("ramp", &S::ramp, duration(Zero::kOff),
-          "Over which its share then grows to the whole; 0 at once."),
-  });
-}
-
 const Words<FailoverPanic> kPanic{{"last_resort", FailoverPanic::kLastResort},
                                   {"off", FailoverPanic::kOff}};
 
@@ -85,6 +75,16 @@ void check_members(Reader& reader, NodeId id, FailoverGroupConfig& group) {
 }
 
 }  // namespace
+
+CodecPtr<FailbackConfig> failback_section() {
+  using S = FailbackConfig;
+  return section<S>({
+      key("min_healthy_time", &S::min_healthy_time, duration(Zero::kOff),
+          "How long who was out must be healthy; twice as long after each flap."),
+      key("ramp", &S::ramp, duration(Zero::kOff),
+          "Over which its share then grows to the whole; 0 at once."),
+  });
+}
 
 CodecPtr<FailoverGroupConfig> failover_group_section() {
   using S = FailoverGroupConfig;

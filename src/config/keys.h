@@ -23,6 +23,7 @@ CodecPtr<TenantsConfig> tenants_section();
 CodecPtr<LimitConfig> limit_section();
 CodecPtr<CellsConfig> cells_section();
 CodecPtr<CellTagConfig> cell_tag_section();
+CodecPtr<FailbackConfig> failback_section();
 CodecPtr<CellReattachConfig> cell_reattach_section();
 CodecPtr<RouteCellsConfig> route_cells_section();
 // What cells must make of identity, trusted peers and each other.

@@ -5,9 +5,20 @@ namespace weir::policy {
 
 std::string_view reason_word(CellReason reason) {
   static constexpr std::array<std::string_view, static_cast<std::size_t>(CellReason::kCount)>
-      kWords{"tag",          "trace",           "pins", "match",   "hash",
-             "nearest",      "random",          "self", "drained", "no_endpoint",
-             "circuit_open", "connect_failure", "guest"};
+      kWords{"tag",
+             "trace",
+             "pins",
+             "match",
+             "hash",
+             "nearest",
+             "random",
+             "self",
+             "drained",
+             "no_endpoint",
+             "circuit_open",
+             "returning",
+             "connect_failure",
+             "guest"};
   return kWords[static_cast<std::size_t>(reason)];
 }
 

@@ -41,6 +41,7 @@ enum class CellReason : std::uint8_t {
   kDrained,         ///< Hop: the operator's word.
   kNoEndpoint,      ///< Hop: the home has nobody for the service.
   kCircuitOpen,     ///< Hop: the home's cluster has an open breaker.
+  kReturning,       ///< Hop: the home was out, and gets its requests back bit by bit.
   kConnectFailure,  ///< Hop: nobody there could be reached.
   kGuest,           ///< It hopped to this weir, or belongs to a cell that this is not.
   kCount

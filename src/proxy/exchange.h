@@ -335,6 +335,7 @@ class Exchange final : public base::ListLink<> {
   void leave_guest();
   void remember_trace();
   bool cell_usable(uint32_t cell);
+  bool comes_home_later(uint32_t home);
   bool cell_open(uint32_t cell);
   Result<void> pass_cell_breaker(uint32_t cell);
   bool judged() const;

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where an exchange with a home is served: at home, or by the rules of hops in another cell. An
-// overloaded cell sheds, it does not spread: only who finds nobody at home may leave.
+// overloaded cell sheds, it does not spread: only who finds nobody at home may leave, or who is to
+// come home to a cell that was out a little later than others.
 #include <algorithm>
 #include <string>
 #include <utility>
 #include <variant>
 
+#include "base/hash.h"
 #include "proxy/cell_call.h"
 #include "proxy/cell_heads.h"
 #include "proxy/exchange.h"
+#include "proxy/owner.h"
 #include "proxy/snapshot.h"
 #include "proxy/worker.h"
 
@@ -77,7 +80,18 @@ Result<void> Exchange::enter_cell() {
   if (cell_open(first) && why_no_hop(first) == nullptr) {
     return hop_from(first, CellReason::kCircuitOpen);
   }
+  if (!sent && comes_home_later(first) && hop_from(first, CellReason::kReturning)) return {};
   return serve_in(first, cell_->reason);
+}
+
+// A cell that was out gets its own requests back bit by bit: the same ones go home from look to
+// look, and more of them. Only who may hop is asked to, and only while others have room.
+bool Exchange::comes_home_later(uint32_t home) {
+  const uint32_t share = worker_.cluster((*cell_->targets)[home]).shared().home_share();
+  if (share == upstream::Failback::kWhole || why_no_hop(home) != nullptr) return false;
+  const std::string_view who =
+      owner_ != nullptr && !owner_->tenant.empty() ? owner_->tenant : client_key();
+  return base::mix64(base::hash64(who)) % upstream::Failback::kWhole >= share;
 }
 
 bool Exchange::cell_usable(uint32_t cell) {

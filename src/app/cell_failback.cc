@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/cell_failback.h"
+
+#include <utility>
+
+#include "app/op_log.h"
+
+namespace weir::app {
+
+using upstream::MemberPhase;
+
+CellFailback::CellFailback(net::Loop& loop)
+    : loop_(loop), timer_(net::timer_callback<&CellFailback::look>(this)) {}
+
+CellFailback::~CellFailback() = default;
+
+void CellFailback::watch(std::shared_ptr<const proxy::Snapshot> snapshot) {
+  std::unordered_map<std::string, Entry> before = std::exchange(entries_, {});
+  snapshot_ = snapshot->targets.of_cells.empty() ? nullptr : std::move(snapshot);
+  if (snapshot_) {
+    const proxy::Snapshot& now = *snapshot_;
+    for (const auto& clusters : now.targets.of_cells) {
+      for (uint32_t cell = 0; cell < clusters.size(); ++cell) {
+        const auto& cluster = (*now.clusters)[clusters[cell]];
+        const std::string key = cluster->name() + "\n" + now.cells->member(cell).name;
+        const auto known = before.find(key);
+        Entry entry = known == before.end() ? Entry() : std::move(known->second);
+        entry.cell = cell;
+        entry.cluster = cluster;
+        entry.failback.configure(now.cells->config().failback);
+        entries_.insert_or_assign(key, std::move(entry));
+      }
+    }
+  }
+  for (auto& [key, entry] : before) {
+    // Those that stay have been moved from.
+    if (entry.cluster != nullptr) entry.cluster->set_home_share(upstream::Failback::kWhole);
+  }
+  if (snapshot_) {
+    look();
+  } else {
+    timer_.cancel();
+  }
+}
+
+void CellFailback::stop() {
+  timer_.cancel();
+  entries_.clear();
+  snapshot_.reset();
+}
+
+void CellFailback::look() {
+  for (auto& [key, entry] : entries_) look_at(entry, loop_.now());
+  loop_.arm(timer_, kLookEvery);
+}
+
+// Empty: it could serve.
+std::string CellFailback::why_out(const Entry& entry) const {
+  if (snapshot_->cells->state(entry.cell) == CellState::kDrained) return "the cell is drained";
+  const upstream::ClusterHealth health = entry.cluster->health();
+  return health.usable ? std::string() : why_unusable(health);
+}
+
+void CellFailback::look_at(Entry& entry, TimePoint now) {
+  const MemberPhase before = entry.failback.phase();
+  const std::string why = why_out(entry);
+  entry.failback.look(why.empty(), now);
+  const MemberPhase phase = entry.failback.phase();
+  // Nothing comes back to who has never been there, and who is out is passed by anyway.
+  const bool comes_back = phase == MemberPhase::kWaiting || phase == MemberPhase::kRamping;
+  entry.cluster->set_home_share(comes_back ? entry.failback.share() : upstream::Failback::kWhole);
+  const bool news = std::exchange(entry.served, entry.served || phase == MemberPhase::kUp);
+  if (before == phase || !news) return;
+  const bool worse = phase == MemberPhase::kDown;
+  op_log(worse ? LogLevel::kWarning : LogLevel::kInfo, "cell changed",
+         {{"cell", snapshot_->cells->member(entry.cell).name},
+          {"cluster", entry.cluster->name()},
+          {"phase", upstream::phase_word(phase)},
+          {"why", why.empty() && phase != MemberPhase::kUp ? "it was out" : why}});
+}
+
+}  // namespace weir::app

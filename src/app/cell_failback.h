@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// Brings the requests of a cell home after it was out: each cluster that stands for a cell has a
+// Failback, as members of failover groups do, and its share says which part of the cell's own
+// requests is served there rather than where they may hop to. Who was out: it could not be used, or
+// an operator had drained the cell. Looks a few times a second, logs what changes.
+// Thread: the control loop's.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "net/loop.h"
+#include "proxy/snapshot.h"
+#include "upstream/failback.h"
+
+namespace weir::app {
+
+class CellFailback {
+ public:
+  static constexpr Duration kLookEvery = std::chrono::milliseconds(100);
+
+  explicit CellFailback(net::Loop& loop);
+  CellFailback(const CellFailback&) = delete;
+  CellFailback& operator=(const CellFailback&) = delete;
+  ~CellFailback();
+
+  /// A config came into force. What was found of a cluster is kept while it stands for its cell.
+  void watch(std::shared_ptr<const proxy::Snapshot> snapshot);
+  /// Lets go of the snapshot.
+  void stop();
+
+ private:
+  struct Entry {
+    uint32_t cell = 0;
+    std::shared_ptr<upstream::Cluster> cluster;
+    upstream::Failback failback;
+    bool served = false;  ///< From then on changes are news.
+  };
+
+  void look();
+  void look_at(Entry& entry, TimePoint now);
+  std::string why_out(const Entry& entry) const;
+
+  net::Loop& loop_;
+  net::Timer timer_;
+  std::shared_ptr<const proxy::Snapshot> snapshot_;  ///< Null: no {cell} anywhere.
+  std::unordered_map<std::string, Entry> entries_;   ///< By cluster and cell.
+};
+
+}  // namespace weir::app
