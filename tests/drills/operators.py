@@ -154,6 +154,7 @@ def cell_killed(lab):
     config["cells"] = {
         "tag": {"trust": "signed", "keys_file": keys, "cookie": "weir-cell"},
         "assign": [{"pins": {"acme": "c2"}, "epoch": 1}, {"hash": "tenant"}],
+        "failback": GROUP["failback"],
         "members": {cell: {"region": "eu", "capacity": CAPACITY[name]}
                     for cell, name in cells.items()}}
     config["routes"] = [merge(ROUTE, {"cells": {"hop": "always"}})]
