@@ -131,7 +131,10 @@ void Breaker::record(const CircuitBreakerConfig& config, CallOutcome outcome, Ti
 void Breaker::withdraw(const CircuitBreakerConfig& config, const CallEnd& end) {
   const CallOutcome outcome = end.judged(config);
   window_.withdraw(outcome, end.at, slot(config));
-  if (state() != BreakerState::kHalfOpen) return;
+  // What began before is no probe of this time.
+  const bool probed =
+      state() == BreakerState::kHalfOpen && ticks(end.at) >= since_.load(std::memory_order_relaxed);
+  if (!probed) return;
   const std::lock_guard lock(mutex_);
   if (probes_ended_ <= probes_failed_) return;
   --probes_ended_;
