@@ -15,20 +15,14 @@ CellFailback::CellFailback(net::Loop& loop)
 CellFailback::~CellFailback() = default;
 
 void CellFailback::watch(std::shared_ptr<const proxy::Snapshot> snapshot) {
-  std::unordered_map<std::string, Entry> before = std::exchange(entries_, {});
+  Entries before = std::exchange(entries_, {});
   snapshot_ = snapshot->targets.of_cells.empty() ? nullptr : std::move(snapshot);
   if (snapshot_) {
     const proxy::Snapshot& now = *snapshot_;
-    for (const auto& clusters : now.targets.of_cells) {
+    for (const std::vector<uint32_t>& clusters : now.targets.of_cells) {
       for (uint32_t cell = 0; cell < clusters.size(); ++cell) {
-        const auto& cluster = (*now.clusters)[clusters[cell]];
-        const std::string key = cluster->name() + "\n" + now.cells->member(cell).name;
-        const auto known = before.find(key);
-        Entry entry = known == before.end() ? Entry() : std::move(known->second);
-        entry.cell = cell;
-        entry.cluster = cluster;
-        entry.failback.configure(now.cells->config().failback);
-        entries_.insert_or_assign(key, std::move(entry));
+        now.targets.each_in_cell(
+            clusters[cell], [&](uint32_t index) { add((*now.clusters)[index], cell, before); });
       }
     }
   }
@@ -41,6 +35,19 @@ void CellFailback::watch(std::shared_ptr<const proxy::Snapshot> snapshot) {
   } else {
     timer_.cancel();
   }
+}
+
+void CellFailback::add(const std::shared_ptr<upstream::Cluster>& cluster, uint32_t cell,
+                       Entries& before) {
+  const proxy::Cells& cells = *snapshot_->cells;
+  const std::string key = cluster->name() + "\n" + cells.member(cell).name;
+  if (entries_.contains(key)) return;
+  const auto known = before.find(key);
+  Entry entry = known == before.end() ? Entry() : std::move(known->second);
+  entry.cell = cell;
+  entry.cluster = cluster;
+  entry.failback.configure(cells.config().failback);
+  entries_.emplace(key, std::move(entry));
 }
 
 void CellFailback::stop() {

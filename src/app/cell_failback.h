@@ -40,6 +40,10 @@ class CellFailback {
     bool served = false;  ///< From then on changes are news.
   };
 
+  using Entries = std::unordered_map<std::string, Entry>;  // By cluster and cell.
+
+  /// Takes what is known of it from `before`.
+  void add(const std::shared_ptr<upstream::Cluster>& cluster, uint32_t cell, Entries& before);
   void look();
   void look_at(Entry& entry, TimePoint now);
   std::string why_out(const Entry& entry) const;
@@ -47,7 +51,7 @@ class CellFailback {
   net::Loop& loop_;
   net::Timer timer_;
   std::shared_ptr<const proxy::Snapshot> snapshot_;  ///< Null: no {cell} anywhere.
-  std::unordered_map<std::string, Entry> entries_;   ///< By cluster and cell.
+  Entries entries_;
 };
 
 }  // namespace weir::app

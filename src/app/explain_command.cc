@@ -107,6 +107,15 @@ Places places_of(const RouteTarget& target) {
   return out;
 }
 
+// The members of a group that stand for cells are places of theirs.
+void add_cells_of(const Config& config, std::string_view name, std::vector<std::string>& out) {
+  const auto group = std::ranges::find(config.failover_groups, name, &FailoverGroupConfig::name);
+  if (group == config.failover_groups.end()) return;
+  for (const FailoverMemberConfig& member : group->members) {
+    if (member.cluster.find(kCellPlaceholder) != std::string::npos) out.push_back(member.cluster);
+  }
+}
+
 // What the origin would see; nothing for routes that weir answers itself.
 void print_as_sent(const route::Route& route, const RequestHead& head, base::Arena& arena) {
   if (!is_forwarded(route.target())) return;
@@ -161,7 +170,10 @@ int explain_request(const Options& options, Compiled& compiled) {
     std::fputs(words.text.c_str(), stdout);
     places = {{words.to}, {words.to}};
   }
-  for (const std::string& group : places.groups) print_group(*compiled.config, group);
+  for (const std::string& group : places.groups) {
+    print_group(*compiled.config, group);
+    add_cells_of(*compiled.config, group, places.clusters);
+  }
   std::fputs(explain_cells(compiled, *explanation.route, head, places.clusters, arena).c_str(),
              stdout);
   print_as_sent(*explanation.route, head, arena);

@@ -38,15 +38,18 @@ std::string moment_of(const HedgeConfig& hedge) {
 }
 
 // A cluster or group that the target leads to.
-std::string words_of(const Config& config, const RegionConfig& region, uint32_t end) {
+std::string words_of(const Compiled& compiled, uint32_t end) {
+  const Config& config = *compiled.config;
+  const RegionConfig& region = *config.region;
   const auto has = [](const std::vector<std::string>& names, const std::string& name) {
     return std::ranges::find(names, name) != names.end();
   };
   std::string out;
   bool required = false;
   if ((end & proxy::kGroupBit) != 0) {
-    const FailoverGroupConfig& group = config.failover_groups[end & ~proxy::kGroupBit];
-    required = has(region.failover_groups, group.name);
+    const upstream::FailoverInstance& instance = compiled.targets.groups[end & ~proxy::kGroupBit];
+    const FailoverGroupConfig& group = instance.config;
+    required = has(region.failover_groups, config.failover_groups[instance.group].name);
     out = "  failover group " + group.name;
     std::string here;
     for (const FailoverMemberConfig& member : group.members) {
@@ -82,7 +85,7 @@ std::string explain_region(const Compiled& compiled, const route::Route& route) 
   const std::string title = "region: " + region.name + " ";
   if (ends.empty()) return title + "is not judged by this route\n";
   std::string out = title + "is judged by\n";
-  for (const uint32_t end : ends) out += words_of(config, region, end);
+  for (const uint32_t end : ends) out += words_of(compiled, end);
   return out;
 }
 

@@ -95,9 +95,10 @@ void RegionWatch::watch(std::shared_ptr<const proxy::Snapshot> snapshot) {
     wanted[static_cast<uint32_t>(now.clusters->index_of(name))].second = true;
   }
   for (const std::string& name : region->failover_groups) {
-    const auto& groups = now.config->failover_groups;
-    const auto at = std::ranges::find(groups, name, &FailoverGroupConfig::name);
-    wanted[static_cast<uint32_t>(at - groups.begin()) | proxy::kGroupBit].second = true;
+    for (uint32_t i = 0; i < now.targets.groups.size(); ++i) {
+      if (now.config->failover_groups[now.targets.groups[i].group].name != name) continue;
+      wanted[i | proxy::kGroupBit].second = true;
+    }
   }
   for (const auto& [index, how] : wanted) add_target(index, how.first, how.second);
   // In an order that does not change from look to look and from load to load.
@@ -122,7 +123,7 @@ void RegionWatch::add_target(uint32_t index, bool used, bool required) {
 
 // Other regions' members do not speak for this one: DNS can send their clients there itself.
 void RegionWatch::add_group(Target& target, uint32_t index) {
-  const FailoverGroupConfig& config = snapshot_->config->failover_groups[index];
+  const FailoverGroupConfig& config = snapshot_->targets.groups[index].config;
   target.name = config.name;
   const bool any_here = std::ranges::any_of(
       config.members, [&](const FailoverMemberConfig& m) { return m.region == name_; });

@@ -17,7 +17,8 @@ constexpr std::uint32_t kMostPriority = 100;
 CodecPtr<FailoverMemberConfig> member_section() {
   using S = FailoverMemberConfig;
   return section<S>({
-      key("cluster", &S::cluster, name(), "The name of a cluster.", KeyUse::kRequired),
+      key("cluster", &S::cluster, cluster_or_template(),
+          "The name of a cluster, or of one for each cell: orders-{cell}.", KeyUse::kRequired),
       key("priority", &S::priority, count<std::uint32_t>(0, kMostPriority),
           "The lowest number is asked first."),
       key("capacity", &S::capacity, or_word("null", count<std::uint32_t>(1, kMostCapacity)),

@@ -279,8 +279,22 @@ class CrossCheck {
   void check_group(const FailoverGroupConfig& group) {
     groups_.insert(group.name);
     for (const FailoverMemberConfig& member : group.members) {
-      check_cluster_name(member.cluster, member.location,
-                         "failover_groups." + group.name + ".members");
+      check_clusters(member.cluster, member.location, "failover_groups." + group.name + ".members");
+    }
+    if (config_.cells) check_repeated(group);
+  }
+
+  // What is there twice only where {cell} stands for a cell.
+  void check_repeated(const FailoverGroupConfig& group) {
+    std::unordered_map<std::string, std::string> named;
+    for (const FailoverMemberConfig& member : group.members) {
+      for (const std::string& cluster : config_.cells->cluster_names(member.cluster)) {
+        const auto [first, is_new] = named.emplace(cluster, member.cluster);
+        if (is_new || first->second == member.cluster) continue;
+        out_.error(member.location, "failover_groups." + group.name + ".members",
+                   {"`" + cluster + "` is a member already, as `" + first->second + "`",
+                    "keep one of them"});
+      }
     }
   }
 

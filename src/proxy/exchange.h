@@ -345,6 +345,7 @@ class Exchange final : public base::ListLink<> {
   const char* why_no_hop(uint32_t from) const;
   Result<void> hop_from(uint32_t from, policy::CellReason reason);
   uint32_t roomiest_cell();
+  uint32_t room_in(uint32_t cell);
   bool hop_after(const Error& error);
 
   bool admit_upgrade();

@@ -41,7 +41,10 @@ bool Exchange::cell_open(uint32_t cell) {
   const Cells& cells = *cell_->cells;
   if (cells.config().circuit_breaker && cells.record(cell).breaker.open(now)) return true;
   if (snapshot.breakers.empty()) return false;
-  const auto& breakers = snapshot.breakers[(*cell_->targets)[cell]];
+  const uint32_t place = (*cell_->targets)[cell];
+  // A group passes by those of its members that are open.
+  if ((place & kGroupBit) != 0) return false;
+  const auto& breakers = snapshot.breakers[place];
   return breakers != nullptr && breakers->open(now);
 }
 

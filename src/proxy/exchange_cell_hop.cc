@@ -87,7 +87,10 @@ Result<void> Exchange::enter_cell() {
 // A cell that was out gets its own requests back bit by bit: the same ones go home from look to
 // look, and more of them. Only who may hop is asked to, and only while others have room.
 bool Exchange::comes_home_later(uint32_t home) {
-  const uint32_t share = worker_.cluster((*cell_->targets)[home]).shared().home_share();
+  uint32_t share = upstream::Failback::kWhole;
+  worker_.snapshot().targets.each_in_cell((*cell_->targets)[home], [&](uint32_t cluster) {
+    share = std::min(share, worker_.cluster(cluster).shared().home_share());
+  });
   if (share == upstream::Failback::kWhole || why_no_hop(home) != nullptr) return false;
   const std::string_view who =
       owner_ != nullptr && !owner_->tenant.empty() ? owner_->tenant : client_key();
@@ -95,7 +98,31 @@ bool Exchange::comes_home_later(uint32_t home) {
 }
 
 bool Exchange::cell_usable(uint32_t cell) {
-  return worker_.cluster((*cell_->targets)[cell]).shared().health().usable;
+  const uint32_t place = (*cell_->targets)[cell];
+  if ((place & kGroupBit) == 0) return worker_.cluster(place).shared().health().usable;
+  return std::ranges::any_of((*worker_.snapshot().failover)[place & ~kGroupBit].seats(),
+                             [](const auto& seat) { return seat.cluster->health().usable; });
+}
+
+// Requests that the cell could take besides those that it has.
+uint32_t Exchange::room_in(uint32_t cell) {
+  uint64_t whole = 0;
+  uint64_t used = 0;
+  const auto add = [&](const upstream::Cluster& cluster) {
+    whole += cluster.limits().max_requests;
+    used += cluster.requests();
+  };
+  const uint32_t place = (*cell_->targets)[cell];
+  if ((place & kGroupBit) == 0) {
+    add(worker_.cluster(place).shared());
+  } else {
+    for (const auto& seat : (*worker_.snapshot().failover)[place & ~kGroupBit].seats()) {
+      add(*seat.cluster);
+    }
+  }
+  const auto& capacity = cell_->cells->member(cell).capacity;
+  if (capacity) whole = *capacity;
+  return whole <= used ? 0 : static_cast<uint32_t>(std::min<uint64_t>(whole - used, UINT32_MAX));
 }
 
 Result<void> Exchange::serve_in(uint32_t cell, CellReason reason) {
@@ -104,6 +131,7 @@ Result<void> Exchange::serve_in(uint32_t cell, CellReason reason) {
     if (cell_->guest_of != nullptr && !policy::is_hop(reason)) reason = CellReason::kGuest;
   }
   if (const Result<void> passed = pass_cell_breaker(cell); !passed) return passed;
+  if (hops_ != nullptr) leave_group();
   const Result<void> entered = enter((*cell_->targets)[cell]);
   if (!entered) {
     leave_guest();
@@ -182,19 +210,16 @@ Result<void> Exchange::hop_from(uint32_t from, CellReason reason) {
 // Of those that were not tried: in the home's region before elsewhere, then by free capacity.
 uint32_t Exchange::roomiest_cell() {
   const Cells& cells = *cell_->cells;
-  const std::vector<uint32_t>& targets = *cell_->targets;
   const std::string& region = cells.member(cell_->home).region;
   uint32_t best = Cells::kNone;
   uint64_t best_rank = 0;
   for (uint32_t i = 0; i < cells.size(); ++i) {
     if ((cell_->visited >> i & 1U) != 0 || i == cell_->home) continue;
     if (cells.state(i) != CellState::kActive || !cell_usable(i) || cell_open(i)) continue;
-    const upstream::Cluster& cluster = worker_.cluster(targets[i]).shared();
-    const uint32_t whole = cells.member(i).capacity.value_or(cluster.limits().max_requests);
-    const uint32_t used = cluster.requests();
-    if (used >= whole) continue;
+    const uint32_t room = room_in(i);
+    if (room == 0) continue;
     const uint64_t near = !region.empty() && cells.member(i).region == region ? 1 : 0;
-    const uint64_t rank = near << 32 | (whole - used);
+    const uint64_t rank = near << 32 | room;
     if (rank <= best_rank) continue;
     best = i;
     best_rank = rank;
@@ -208,9 +233,10 @@ bool Exchange::hop_after(const Error& error) {
                         cell_->targets != nullptr && !downstream_gone_ &&
                         bytes_received_ == held_.size();
   if (!possible) return false;
-  if (attempt_.has_untried() && may_repeat()) return false;
-  if (attempt_.has_untried() && error.code != ErrorCode::kConnectTimeout &&
-      attempts_ < kMostAtHome) {
+  // A group has seen to it that nobody is left.
+  const bool others = hops_ == nullptr && attempt_.has_untried();
+  if (others && may_repeat()) return false;
+  if (others && error.code != ErrorCode::kConnectTimeout && attempts_ < kMostAtHome) {
     // Nothing was sent and others stand at home: that costs nobody a retry.
     note_attempt(attempt_, error_info(error.code).reason);
     repeat({}, Duration::zero());

@@ -88,8 +88,11 @@ void Exchange::fail(const Error& error) {
   attempt_.end();
   if (owner_ != nullptr) owner_->end_wait();
   if (keeps_answer() && retry_cut_answer(error)) return;
+  // A cell that is a group of clusters is left when the group has nobody.
+  const bool grouped = hops_ != nullptr;
+  if (!response_started_ && grouped && retry(error)) return;
   if (!response_started_ && cell_ != nullptr && hop_after(error)) return;
-  if (!response_started_ && retry(error)) return;
+  if (!response_started_ && !grouped && retry(error)) return;
   backoff_timer_.cancel();
   if (!response_started_ && has_kept_answer() && error_info(error.code).status >= 500) {
     return send_kept_answer(true);

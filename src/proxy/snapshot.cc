@@ -23,8 +23,9 @@ class Resolver {
   explicit Resolver(const Config& config)
       : config_(config),
         clusters_(places_of(config.clusters, 0)),
-        groups_(places_of(config.failover_groups, kGroupBit)),
-        releases_(places_of(config.releases, kReleaseBit)) {}
+        releases_(places_of(config.releases, kReleaseBit)) {
+    add_groups();
+  }
 
   Targets run() {
     for (const ReleaseConfig& release : config_.releases) {
@@ -42,6 +43,26 @@ class Resolver {
   }
 
  private:
+  void add_groups() {
+    out_.groups = upstream::failover_instances(config_);
+    for (uint32_t i = 0; i < out_.groups.size(); ++i) {
+      const upstream::FailoverInstance& each = out_.groups[i];
+      auto& own = out_.of_group.emplace_back();
+      for (const uint32_t member : each.own) {
+        own.push_back(clusters_.at(each.config.members[member].cluster));
+      }
+      const std::string& name = config_.failover_groups[each.group].name;
+      if (each.own.empty()) {
+        groups_[name] = i | kGroupBit;
+        continue;
+      }
+      const auto next = static_cast<uint32_t>(out_.of_cells.size());
+      const auto [place, first] = groups_.emplace(name, next | kCellsBit);
+      if (first) out_.of_cells.emplace_back();
+      out_.of_cells[place->second & ~kCellsBit].push_back(i | kGroupBit);
+    }
+  }
+
   void resolve(const RouteTarget& target) {
     auto& places = out_.of_route.emplace_back();
     if (const auto* one = std::get_if<ClusterTarget>(&target)) {
@@ -79,7 +100,7 @@ class Resolver {
 
   const Config& config_;
   const Places clusters_;
-  const Places groups_;
+  Places groups_;
   const Places releases_;
   std::unordered_map<std::string, uint32_t> templates_;
   Targets out_;
@@ -91,8 +112,10 @@ std::vector<std::vector<uint32_t>> clusters_in_cells(const Config& config, const
   std::vector<bool> owned(config.clusters.size(), false);
   for (const auto& members : targets.of_cells) {
     for (size_t cell = 0; cell < members.size(); ++cell) {
-      owned[members[cell]] = true;
-      out[cell].push_back(members[cell]);
+      targets.each_in_cell(members[cell], [&](uint32_t cluster) {
+        if (!owned[cluster]) out[cell].push_back(cluster);
+        owned[cluster] = true;
+      });
     }
   }
   const auto self = std::ranges::find(config.cells->members, config.cells->self, &CellConfig::name);

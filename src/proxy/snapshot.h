@@ -18,6 +18,7 @@
 #include "proxy/releases.h"
 #include "route/table.h"
 #include "upstream/cluster_list.h"
+#include "upstream/failover_instances.h"
 #include "upstream/failover_manager.h"
 
 namespace weir::proxy {
@@ -35,16 +36,29 @@ struct Targets {
   std::vector<uint32_t> mirror_of_route;
   /// Per release: the places of its rules in order, then of its default.
   std::vector<std::vector<uint32_t>> of_release;
-  /// Per name with {cell} in it: its clusters, in the order of the cells.
+  /// As Snapshot::failover.
+  std::vector<upstream::FailoverInstance> groups;
+  /// Per group: its clusters that stand for the cell that it is of.
+  std::vector<std::vector<uint32_t>> of_group;
+  /// Per name with {cell} in it: its clusters or groups, in the order of the cells.
   std::vector<std::vector<uint32_t>> of_cells;
   /// Per cell: the clusters that serve in it, those of of_cells and in cells.self all others.
   std::vector<std::vector<uint32_t>> in_cell;
 
-  /// Calls `see` with each cluster or failover group that `target`, not a release, can lead to.
+  /// Calls `see` with each cluster that stands for a cell, of a place of of_cells.
+  template <class See>
+  void each_in_cell(uint32_t place, See see) const {
+    if ((place & kGroupBit) == 0) return see(place);
+    for (const uint32_t cluster : of_group[place & ~kGroupBit]) see(cluster);
+  }
+
+  /// Calls `see` with each cluster or failover group that `target` can lead to.
   template <class See>
   void each_end(uint32_t target, See see) const {
-    if ((target & kCellsBit) != 0) {
-      for (const uint32_t cluster : of_cells[target & ~kCellsBit]) see(cluster);
+    if ((target & kReleaseBit) != 0) {
+      for (const uint32_t to : of_release[target & ~kReleaseBit]) each_end(to, see);
+    } else if ((target & kCellsBit) != 0) {
+      for (const uint32_t place : of_cells[target & ~kCellsBit]) see(place);
     } else {
       see(target);
     }

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "net/loop.h"
+#include "upstream/failover_instances.h"
 
 namespace weir::upstream {
 
@@ -57,8 +58,8 @@ std::shared_ptr<const FailoverGroups> FailoverManager::apply(const Config& confi
                                                              const ClusterList& clusters) {
   std::vector<Group> next;
   std::vector<FailoverGroup> groups;
-  for (const FailoverGroupConfig& each : config.failover_groups) {
-    next.push_back(make_group(each, config, clusters));
+  for (const FailoverInstance& each : failover_instances(config)) {
+    next.push_back(make_group(each.config, config, clusters));
     groups.push_back(*next.back().group);
   }
   for (Group& group : groups_) {

@@ -28,7 +28,7 @@ class Loop;
 
 namespace weir::upstream {
 
-/// The groups of one config, in its order. Immutable; any thread.
+/// The groups of one config, in the order of failover_instances(). Immutable; any thread.
 class FailoverGroups {
  public:
   explicit FailoverGroups(std::vector<FailoverGroup> groups) : groups_(std::move(groups)) {}
