@@ -159,7 +159,7 @@ struct EndpointConfig {
   Address address;  // required; never port 0
   std::uint32_t weight =
       100;           // share of the cluster's requests relative to its peers; 0 takes none
-  std::string zone;  // free text for logs and later for zone-aware choice
+  std::string zone;  // for logs and zone-aware choice
   OperatorState state = OperatorState::kReady;
   SourceLocation location;
 };
@@ -175,7 +175,9 @@ enum class BalancePolicy : std::uint8_t { kLeastRequest, kRoundRobin, kRandom, k
 
 struct LoadBalancingConfig {
   BalancePolicy policy = BalancePolicy::kLeastRequest;
-  HashOn hash_on;  // kMaglev only; required there
+  HashOn hash_on;           // kMaglev only; required there
+  bool zone_aware = false;  // keeps to weir's own zone as far as that can take its part
+  std::string own_zone;     // no key: Config::zone where zone_aware is set
 };
 
 struct PoolConfig {

@@ -18,6 +18,8 @@ constexpr auto kClusterCounters = std::to_array<ClusterSeries>({
     {Metric::kClusterRetriesOverBudget, &ClusterTotals::retries_over_budget},
     {Metric::kClusterHedges, &ClusterTotals::hedges},
     {Metric::kClusterHedgesWon, &ClusterTotals::hedges_won},
+    {Metric::kClusterOwnZone, &ClusterTotals::own_zone},
+    {Metric::kClusterOtherZones, &ClusterTotals::other_zones},
     {Metric::kClusterConnects, &ClusterTotals::connects},
     {Metric::kClusterConnectFailures, &ClusterTotals::connect_failures},
     {Metric::kClusterResets, &ClusterTotals::resets},

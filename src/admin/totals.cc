@@ -59,6 +59,8 @@ void add_stats(ClusterTotals& out, const upstream::ClusterStats& stats) {
   out.retries_over_budget += stats.retries_over_budget.value();
   out.hedges += stats.hedges.value();
   out.hedges_won += stats.hedges_won.value();
+  out.own_zone += stats.own_zone.value();
+  out.other_zones += stats.other_zones.value();
   add_all(out.hedges_refused, stats.hedges_refused);
   add_all(out.responses, stats.responses);
   out.connects += stats.connects.value();

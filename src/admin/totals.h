@@ -131,6 +131,8 @@ struct ClusterTotals {
   uint64_t retries_over_budget = 0;
   uint64_t hedges = 0;
   uint64_t hedges_won = 0;
+  uint64_t own_zone = 0;
+  uint64_t other_zones = 0;
   std::array<uint64_t, upstream::kHedgeRefusals> hedges_refused{};
   std::array<uint64_t, 5> responses{};  ///< 1xx is [0].
   uint64_t connects = 0;

@@ -36,7 +36,8 @@ CodecPtr<EndpointConfig> endpoint_section() {
           KeyUse::kRequired),
       key("weight", &S::weight, count<std::uint32_t>(0, kMaxWeight),
           "Its part of the cluster's requests relative to its peers; 0 takes none."),
-      key("zone", &S::zone, text(), "Where it stands, in your words; shown in logs."),
+      key("zone", &S::zone, text(),
+          "Where it stands, in your words; load_balancing.zone_aware goes by it."),
       key("state", &S::state, operator_state(),
           "drain takes no new requests and finishes those it has, maint is not checked either."),
   });
@@ -80,6 +81,9 @@ CodecPtr<LoadBalancingConfig> load_balancing_section() {
               "How an endpoint is chosen; least_request takes the less busy of two at random."),
           key("hash_on", &S::hash_on, hash_on(),
               "What maglev keeps together: header:NAME, client_ip or path; required with maglev."),
+          key("zone_aware", &S::zone_aware, boolean(),
+              "Endpoints of weir's own zone come first, as far as they are its part of the healthy "
+              "weight."),
       },
       [](Reader& reader, NodeId id, S& value) {
         // A hash_on that could not be read is there all the same.
@@ -91,6 +95,12 @@ CodecPtr<LoadBalancingConfig> load_balancing_section() {
         if (value.policy != kMaglev && hashes) {
           reader.error(id, {"`hash_on` has no meaning without maglev",
                             "set policy: maglev or take hash_on out"});
+        }
+        if (value.policy == kMaglev && value.zone_aware) {
+          const Reader::Step step(reader, "zone_aware");
+          reader.error(reader.find(id, "zone_aware"),
+                       {"a hash says where each request goes, whatever its zone",
+                        "take zone_aware out, or choose another policy"});
         }
       });
 }

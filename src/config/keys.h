@@ -28,6 +28,8 @@ CodecPtr<CellReattachConfig> cell_reattach_section();
 CodecPtr<RouteCellsConfig> route_cells_section();
 // What cells must make of identity, trusted peers and each other.
 void check_cells(Reader& reader, NodeId id, Config& config);
+/// Tells zone-aware clusters where weir stands.
+void settle_zones(Reader& reader, NodeId id, Config& config);
 // The name of a cluster, which may hold `{cell}`.
 ScalarPtr<std::string> cluster_or_template();
 // What identity, tenants and limits must make of each other.

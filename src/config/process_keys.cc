@@ -179,7 +179,9 @@ CodecPtr<Config> config_section() {
           key("workers", &S::workers, workers(),
               "Threads that carry requests; auto takes the CPUs that the cgroup grants."),
           key("zone", &S::zone, text(),
-              "Where this weir stands, as in the zones of failover groups; empty for nowhere."),
+              "Where this weir stands, as in the zones of endpoints and of failover groups; empty "
+              "for "
+              "nowhere."),
           key("admin", &S::admin, admin_section(), "How weir is operated and observed."),
           key("memory", &S::memory, memory_section(),
               "How much weir may hold for all its requests together."),
@@ -232,6 +234,7 @@ CodecPtr<Config> config_section() {
         read_tenants_file(reader, id, config);
         check_identity(reader, id, config);
         check_cells(reader, id, config);
+        settle_zones(reader, id, config);
         check_releases(reader, id, config);
       });
   return table;

@@ -18,6 +18,7 @@ struct ClusterManager::Entry {
   Membership membership;
   std::vector<EndpointSpec> specs;  ///< As published; of a static cluster.
   BalancePolicy policy = BalancePolicy::kLeastRequest;
+  std::string zone;                 ///< Its own, where the cluster is zone-aware.
   std::unique_ptr<DnsCluster> dns;  ///< Null for a static cluster.
 };
 
@@ -119,11 +120,13 @@ void ClusterManager::publish_static(Entry& entry, const ClusterConfig& config) {
   const auto previous = entry.cluster->published().endpoints;
   const bool was_static = entry.dns == nullptr && previous != nullptr;
   // A hash table or a rotation takes milliseconds to work out: not for nothing at each reload.
-  if (was_static && specs == entry.specs && policy == entry.policy) return;
+  const std::string& zone = config.load_balancing.own_zone;
+  if (was_static && specs == entry.specs && policy == entry.policy && zone == entry.zone) return;
   entry.dns = nullptr;
   entry.membership.set(specs, policy);
   entry.specs = std::move(specs);
   entry.policy = policy;
+  entry.zone = zone;
 }
 
 void ClusterManager::follow_name(Entry& entry, const ClusterConfig& config) {

@@ -22,10 +22,12 @@ struct ClusterStats {
   base::Gauge idle;                   ///< Idle connections now.
 
   // Counted by the proxy.
-  base::Counter attempts;    ///< Tries at an endpoint.
-  base::Counter retries;     ///< Attempts after the first.
-  base::Counter hedges;      ///< Second attempts because the first was slow.
-  base::Counter hedges_won;  ///< Of those, whose answer was given.
+  base::Counter attempts;     ///< Tries at an endpoint.
+  base::Counter retries;      ///< Attempts after the first.
+  base::Counter hedges;       ///< Second attempts because the first was slow.
+  base::Counter own_zone;     ///< First attempts that zones decided: kept in weir's own,
+  base::Counter other_zones;  ///< and sent to another one.
+  base::Counter hedges_won;   ///< Of those, whose answer was given.
   std::array<base::Counter, kHedgeRefusals> hedges_refused;
   base::Counter reused;                    ///< Attempts on a pooled connection.
   std::array<base::Counter, 5> responses;  ///< Final and interim heads by class: 1xx is [0].

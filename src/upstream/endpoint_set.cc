@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "upstream/pick_tables.h"
+#include "upstream/zone_split.h"
 
 namespace weir::upstream {
 namespace {
@@ -66,8 +67,8 @@ std::vector<EndpointSet::Member> EndpointSet::members_from(const std::vector<End
 }
 
 std::shared_ptr<const EndpointSet> EndpointSet::build(std::vector<Member> members,
-                                                      BalancePolicy policy,
-                                                      ErrorCode empty_reason) {
+                                                      BalancePolicy policy, ErrorCode empty_reason,
+                                                      std::string_view own_zone) {
   auto set = std::make_shared<EndpointSet>(Private{}, std::move(members), empty_reason);
   if (set->eligible() == 0) {
     if (std::ranges::any_of(set->members(), &Member::wanted)) {
@@ -78,6 +79,7 @@ std::shared_ptr<const EndpointSet> EndpointSet::build(std::vector<Member> member
   if (!set->uniform()) set->alias_ = make_alias(*set);
   if (policy == BalancePolicy::kRoundRobin) set->rotation_ = make_rotation(*set);
   if (policy == BalancePolicy::kMaglev) set->maglev_ = make_maglev(*set);
+  if (!own_zone.empty()) set->zones_ = split_by_zone(*set, own_zone, policy);
   return set;
 }
 

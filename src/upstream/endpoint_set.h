@@ -15,12 +15,15 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "upstream/endpoint.h"
 #include "upstream/endpoint_standing.h"
 
 namespace weir::upstream {
+
+struct ZoneSplit;
 
 /// An endpoint as config or DNS names it.
 struct EndpointSpec {
@@ -70,14 +73,18 @@ class EndpointSet {
                                           const EndpointSet* previous);
   /// `empty_reason`: what a request is told if there is nothing to be eligible. Where there are
   /// members that are wanted and their health is what is missing, it is told kNoHealthyEndpoint.
+  /// `own_zone`: whose endpoints are to be preferred; empty: nobody's.
   static std::shared_ptr<const EndpointSet> build(std::vector<Member> members, BalancePolicy policy,
-                                                  ErrorCode empty_reason = ErrorCode::kNoEndpoint);
+                                                  ErrorCode empty_reason = ErrorCode::kNoEndpoint,
+                                                  std::string_view own_zone = {});
   EndpointSet(Private, std::vector<Member> members, ErrorCode empty_reason);
 
   const std::vector<Member>& members() const { return members_; }
   /// Where health alone has left nobody: the same members as if all were well, for who has nobody
   /// else to ask. Null otherwise.
   const EndpointSet* in_need() const { return in_need_.get(); }
+  /// Null: zones make no difference.
+  const ZoneSplit* zones() const { return zones_.get(); }
   std::size_t eligible() const { return prefix_.size(); }
   Endpoint& endpoint(std::size_t index) const { return *raw_[index]; }
   /// The weight for picking: as configured, unless a member ramps (then all are scaled up) or the
@@ -123,6 +130,7 @@ class EndpointSet {
   std::uint64_t eligible_weight_ = 0;
   std::uint64_t healthy_weight_ = 0;
   std::shared_ptr<const EndpointSet> in_need_;
+  std::shared_ptr<const ZoneSplit> zones_;
   ErrorCode empty_reason_;
   bool uniform_ = true;
   bool ramps_ = false;

@@ -195,7 +195,8 @@ void Membership::publish() {
         ramping_ || (member.standing == Standing::kIn && member.ramp < EndpointSet::kWholeRamp);
   }
   if (ramping_) limit_ramping(members);
-  cluster_->publish(EndpointSet::build(std::move(members), policy_, empty_reason_));
+  cluster_->publish(EndpointSet::build(std::move(members), policy_, empty_reason_,
+                                       config_->load_balancing.own_zone));
   arm_tick();
 }
 

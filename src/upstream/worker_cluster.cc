@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "net/loop.h"
+#include "upstream/zone_split.h"
 
 namespace weir::upstream {
 
@@ -157,7 +158,9 @@ Result<EndpointHold> WorkerCluster::pick(std::uint64_t hash, std::span<const End
   }
   const EndpointSet& set = within(reach);
   const BalancePolicy policy = published_.config->load_balancing.policy;
-  std::size_t index = balancer_.pick(set, policy, {rng_, hash, tried});
+  const bool by_zone = set.zones() != nullptr && tried.empty();
+  std::size_t index =
+      by_zone ? pick_by_zone(*set.zones()) : balancer_.pick(set, policy, {rng_, hash, tried});
   if (index == Balancer::kNone && !tried.empty()) {
     index = balancer_.pick(set, policy, {rng_, hash, {}});
   }
@@ -165,6 +168,15 @@ Result<EndpointHold> WorkerCluster::pick(std::uint64_t hash, std::span<const End
   if (&set != published_.endpoints.get()) return hold(*endpoints_.at(&set.endpoint(index)));
   if (set.ramps()) index = without_ramping(index, hash, tried);
   return hold(*by_index_[index]);
+}
+
+// Among the endpoints of the own zone, as far as they can take its part.
+std::size_t WorkerCluster::pick_by_zone(const ZoneSplit& zones) {
+  const bool near = zones.far == nullptr || rng_.below(ZoneSplit::kWhole) < zones.near_ppm;
+  (near ? stats_->own_zone : stats_->other_zones).add();
+  const BalancePolicy policy = published_.config->load_balancing.policy;
+  const std::size_t index = balancer_.pick(near ? *zones.near : *zones.far, policy, {rng_, 0, {}});
+  return near ? zones.near_at[index] : zones.far_at[index];
 }
 
 EndpointHold WorkerCluster::hold(WorkerEndpoint& endpoint) {

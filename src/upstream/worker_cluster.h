@@ -190,6 +190,7 @@ class WorkerCluster {
   void adopt_published();
   void index_endpoints();
   const EndpointSet& within(Reach reach) const;
+  std::size_t pick_by_zone(const ZoneSplit& zones);
   EndpointHold hold(WorkerEndpoint& endpoint);
   std::size_t without_ramping(std::size_t index, std::uint64_t hash,
                               std::span<const Endpoint* const> tried);
