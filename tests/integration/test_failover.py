@@ -183,6 +183,15 @@ def test_failover_all_gone_is_told(lab):
     assert_refused(lab.client(gateway).get(), "connect_refused")
 
 
+def test_failover_repetitions_of_what_fails_quickly_stay_a_share(lab):
+    """Everybody answers 503 at once: a fifth of the requests is tried again, and 30 besides."""
+    origins = [answering(lab, 503, b"no") for _ in range(3)]
+    gateway = lab.gateway(group_config(ordered(*origins)))
+    client = lab.client(gateway)
+    assert {client.get().status for _ in range(1000)} == {503}
+    assert 1000 < sum(origin.count() for origin in origins) <= 1240
+
+
 def test_failover_panic_off_refuses_what_nobody_can_serve(lab):
     gateway = lab.gateway(group_config(ordered(DEAD), group={"panic": "off"}))
     client = lab.client(gateway)
