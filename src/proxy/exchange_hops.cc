@@ -203,6 +203,11 @@ bool Exchange::hop(RetryVerdict verdict, HopReason reason) {
     if (verdict == RetryVerdict::kBudget && !permit) group->state().budget.give_back();
     return false;
   }
+  // In need, and with failures in a row there too: what was never sent is not asked for free.
+  const bool in_vain = verdict == RetryVerdict::kFree &&
+                       placed->placement.reach == upstream::Reach::kAny &&
+                       placed->placement.permit->suspected();
+  if (in_vain && !take_repetition(RetryVerdict::kBudget, permit)) return false;
   note_attempt(attempt_, outcome_);
   hops_->permit->count_hop(reason);
   attempt_.end();

@@ -192,6 +192,34 @@ def test_failover_repetitions_of_what_fails_quickly_stay_a_share(lab):
     assert 1000 < sum(origin.count() for origin in origins) <= 1240
 
 
+def tries(gateway):
+    return sum(gateway.metric("weir_cluster_attempts_total", cluster=name) for name in "abc")
+
+
+def test_failover_panic_does_not_knock_at_every_dead_door(lab):
+    gateway = lab.gateway(group_config(ordered(DEAD, "127.0.0.1:2", "127.0.0.1:3")))
+    client = lab.client(gateway)
+    for _ in range(10):
+        client.get()
+    before = tries(gateway)
+    for _ in range(200):
+        assert_refused(client.get(), "connect_refused")
+    assert 200 < tries(gateway) - before <= 200 * 1.2 + 32
+
+
+def test_failover_panic_passes_a_dead_one_by_where_others_serve(lab):
+    def half(found, connection):
+        connection.answer(500 if found.target == "/check" else 200, b"served")
+    checks = {"health_check": {"http": {"path": "/check"}, "interval": "1h"}}
+    members = ordered("127.0.0.1:3", lab.serving(half), lab.serving(half))
+    gateway = lab.gateway(group_config(members, clusters={name: checks for name in "abc"},
+                                       route={"retry": {"budget": {"percent": "0%", "min": 0}}}))
+    wait_until(gateway, why="no_healthy_endpoint")
+    client = lab.client(gateway)
+    assert {client.get().body for _ in range(100)} == {b"served"}
+    assert tries(gateway) > 110
+
+
 def test_failover_panic_off_refuses_what_nobody_can_serve(lab):
     gateway = lab.gateway(group_config(ordered(DEAD), group={"panic": "off"}))
     client = lab.client(gateway)
