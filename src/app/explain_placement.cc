@@ -79,9 +79,8 @@ std::string explain_region(const Compiled& compiled, const route::Route& route) 
   if (!config.region) return {};
   const RegionConfig& region = *config.region;
   std::set<uint32_t> ends;
-  for (const uint32_t target : compiled.targets.of_route[route.index()]) {
-    compiled.targets.each_end(target, [&ends](uint32_t end) { ends.insert(end); });
-  }
+  proxy::each_used(config, compiled.targets, route.index(),
+                   [&ends](uint32_t end) { ends.insert(end); });
   const std::string title = "region: " + region.name + " ";
   if (ends.empty()) return title + "is not judged by this route\n";
   std::string out = title + "is judged by\n";

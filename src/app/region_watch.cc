@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <unordered_map>
-#include <variant>
 
 #include "app/op_log.h"
 
@@ -20,29 +19,6 @@ uint32_t healthy_ppm(const upstream::ClusterHealth& health) {
   return static_cast<uint32_t>(std::min(
       kPpm, static_cast<uint64_t>(static_cast<double>(health.eligible_weight) /
                                   static_cast<double>(health.total_weight) * double{kPpm})));
-}
-
-// Calls `see` with each cluster or failover group that the route sends requests to. A place at 0 is
-// a stage of a release, and nobody misses it.
-template <class See>
-void each_used(const proxy::Snapshot& snapshot, size_t route, See see) {
-  const proxy::Targets& targets = snapshot.targets;
-  const auto* split = std::get_if<WeightedTarget>(&snapshot.config->routes[route].target);
-  for (size_t i = 0; i < targets.of_route[route].size(); ++i) {
-    const uint32_t target = targets.of_route[route][i];
-    if (split != nullptr && split->clusters[i].weight == 0) continue;
-    if ((target & proxy::kReleaseBit) == 0) {
-      targets.each_end(target, see);
-      continue;
-    }
-    const uint32_t release = target & ~proxy::kReleaseBit;
-    const auto& rules = snapshot.config->releases[release].rules;
-    for (size_t rule = 0; rule < targets.of_release[release].size(); ++rule) {
-      const bool idle = rule < rules.size() && rules[rule].kind == ReleaseRule::Kind::kWeight &&
-                        rules[rule].weight.ppm == 0;
-      if (!idle) targets.each_end(targets.of_release[release][rule], see);
-    }
-  }
 }
 
 }  // namespace
@@ -89,7 +65,8 @@ void RegionWatch::watch(std::shared_ptr<const proxy::Snapshot> snapshot) {
   const proxy::Snapshot& now = *snapshot_;
   std::unordered_map<uint32_t, std::pair<bool, bool>> wanted;  // used, required
   for (size_t route = 0; route < now.targets.of_route.size(); ++route) {
-    each_used(now, route, [&wanted](uint32_t end) { wanted[end].first = true; });
+    proxy::each_used(*now.config, now.targets, route,
+                     [&wanted](uint32_t end) { wanted[end].first = true; });
   }
   for (const std::string& name : region->clusters) {
     wanted[static_cast<uint32_t>(now.clusters->index_of(name))].second = true;

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <variant>
 #include <vector>
 
 #include "policy/cluster_breakers.h"
@@ -52,18 +53,38 @@ struct Targets {
     for (const uint32_t cluster : of_group[place & ~kGroupBit]) see(cluster);
   }
 
-  /// Calls `see` with each cluster or failover group that `target` can lead to.
+  /// Calls `see` with each cluster or failover group that `target`, not a release, can lead to.
   template <class See>
   void each_end(uint32_t target, See see) const {
-    if ((target & kReleaseBit) != 0) {
-      for (const uint32_t to : of_release[target & ~kReleaseBit]) each_end(to, see);
-    } else if ((target & kCellsBit) != 0) {
+    if ((target & kCellsBit) != 0) {
       for (const uint32_t place : of_cells[target & ~kCellsBit]) see(place);
     } else {
       see(target);
     }
   }
 };
+
+/// Calls `see` with each cluster or failover group that the route sends requests to. A place at 0
+/// is a stage of a release, and gets none.
+template <class See>
+void each_used(const Config& config, const Targets& targets, size_t route, See see) {
+  const auto* split = std::get_if<WeightedTarget>(&config.routes[route].target);
+  for (size_t i = 0; i < targets.of_route[route].size(); ++i) {
+    const uint32_t target = targets.of_route[route][i];
+    if (split != nullptr && split->clusters[i].weight == 0) continue;
+    if ((target & kReleaseBit) == 0) {
+      targets.each_end(target, see);
+      continue;
+    }
+    const uint32_t release = target & ~kReleaseBit;
+    const auto& rules = config.releases[release].rules;
+    for (size_t rule = 0; rule < targets.of_release[release].size(); ++rule) {
+      const bool idle = rule < rules.size() && rules[rule].kind == ReleaseRule::Kind::kWeight &&
+                        rules[rule].weight.ppm == 0;
+      if (!idle) targets.each_end(targets.of_release[release][rule], see);
+    }
+  }
+}
 
 struct Snapshot {
   uint64_t version = 0;  ///< Counts up with each published config, from 1.
