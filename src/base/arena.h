@@ -35,6 +35,12 @@ class Arena {
     static_assert(std::is_trivially_destructible_v<T> && alignof(T) <= 8);
     return new (allocate(count * sizeof(T))) T[count];
   }
+  /// The same without setting them: each is written before it is read.
+  template <typename T>
+  T* unset_array(size_t count) {
+    static_assert(std::is_trivially_copyable_v<T> && alignof(T) <= 8);
+    return static_cast<T*>(allocate(count * sizeof(T)));
+  }
   std::string_view copy(std::string_view text) {
     if (text.empty()) return {};
     char* memory = static_cast<char*>(allocate(text.size()));

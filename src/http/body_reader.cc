@@ -228,7 +228,7 @@ bool BodyReader::keep_trailer(char c) {
 
 void BodyReader::finish_trailers() {
   if (trailer_lines_ == 0 || arena_ == nullptr) return;
-  trailers_ = HeaderList(arena_->array<Header>(trailer_lines_), trailer_lines_);
+  trailers_ = HeaderList(arena_->unset_array<Header>(trailer_lines_), trailer_lines_);
   split_trailers({trailer_text_, trailer_size_}, trailers_);
 }
 

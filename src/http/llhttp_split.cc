@@ -129,7 +129,7 @@ Result<HeaderList> make_header_list(std::string_view text, const HeadLimits& lim
                 "too many fields");
   }
   size_t capacity = fields + kHeaderHeadroom;
-  return HeaderList(arena.array<Header>(capacity), capacity);
+  return HeaderList(arena.unset_array<Header>(capacity), capacity);
 }
 
 const char* check_tiling(std::string_view text, const char* first, HeaderList& headers) {

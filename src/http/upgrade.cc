@@ -55,7 +55,7 @@ const char* check_websocket(const RequestHead& head) {
 }
 
 HeaderList without(const HeaderList& headers, HeaderId id, base::Arena& arena) {
-  HeaderList out(arena.array<Header>(headers.size()), headers.size());
+  HeaderList out(arena.unset_array<Header>(headers.size()), headers.size());
   for (const Header& header : headers) {
     if (header.id != id) out.push(header);
   }
@@ -86,7 +86,7 @@ Result<void> check_upgrade(const RequestHead& head) {
 
 HeaderList with_upgrade(const HeaderList& headers, std::string_view protocol, base::Arena& arena) {
   const size_t room = headers.size() + 3;
-  HeaderList out(arena.array<Header>(room), room);
+  HeaderList out(arena.unset_array<Header>(room), room);
   for (const Header& header : headers) out.push(header);
   out.push({"connection", "upgrade", HeaderId::kConnection});
   out.push({"upgrade", protocol, HeaderId::kUpgrade});

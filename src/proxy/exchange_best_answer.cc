@@ -41,7 +41,7 @@ bool Exchange::keep_answer(const ResponseHead& head, upstream::RetryVerdict verd
   if (best_ == nullptr) best_ = new (arena_.allocate(sizeof(BestAnswer))) BestAnswer;
   // The answer's own memory goes with its connection.
   const size_t room = head.headers.size() + kHeadroom;
-  HeaderList headers(arena_.array<Header>(room), room);
+  HeaderList headers(arena_.unset_array<Header>(room), room);
   for (const Header& header : head.headers) {
     headers.push({arena_.copy(header.name), arena_.copy(header.value), header.id});
   }

@@ -25,7 +25,7 @@ constexpr size_t kAdded = 15;
 constexpr size_t kAddedByOwner = 3;
 
 HeaderList copy_headers(const HeaderList& in, size_t added, base::Arena& arena) {
-  HeaderList out(arena.array<Header>(in.size() + added), in.size() + added);
+  HeaderList out(arena.unset_array<Header>(in.size() + added), in.size() + added);
   for (const Header& header : in) out.push(header);
   return out;
 }

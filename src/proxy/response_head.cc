@@ -32,7 +32,7 @@ bool accepts_json(const RequestHead& head) {
 void tell_trail(HeaderList& headers, Exchange& exchange) {
   base::Arena& arena = exchange.arena();
   // The parser left no room for this one.
-  HeaderList more(arena.array<Header>(headers.size() + 1), headers.size() + 1);
+  HeaderList more(arena.unset_array<Header>(headers.size() + 1), headers.size() + 1);
   for (const Header& header : headers) more.push(header);
   const std::string_view status = exchange.number_text(exchange.upstream_status());
   more.push({"proxy-status",
@@ -74,7 +74,7 @@ ResponseHead local_head(uint16_t status, size_t extra, Exchange& exchange) {
   head.status = status;
   head.reason = http::reason_phrase(status);
   const size_t room = extra + kAdded + (exchange.cell() != nullptr ? kAddedByCell : 0);
-  head.headers = HeaderList(exchange.arena().array<Header>(room), room);
+  head.headers = HeaderList(exchange.arena().unset_array<Header>(room), room);
   head.headers.push({"date", date_now(exchange), HeaderId::kDate});
   if (!exchange.request_id().empty()) {
     head.headers.push({"x-request-id", exchange.request_id(), HeaderId::kXRequestId});

@@ -45,7 +45,7 @@ bool same_name(const Header& a, const Header& b) {
 void append(HeaderList& headers, const Header& header, base::Arena& arena) {
   if (headers.push(header)) return;
   const std::size_t capacity = headers.capacity() * 2 + 8;
-  HeaderList larger(arena.array<Header>(capacity), capacity);
+  HeaderList larger(arena.unset_array<Header>(capacity), capacity);
   for (const Header& old : headers) larger.push(old);
   larger.push(header);
   headers = larger;
