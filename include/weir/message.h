@@ -108,10 +108,12 @@ class HeaderList {
   template <typename Predicate>
   void remove_if(Predicate gone) {
     uint32_t kept = 0;
-    for (uint32_t i = 0; i < size_; ++i) {
+    // What stands before the first that goes stays where it is: mostly that is all of them.
+    while (kept < size_ && !gone(data_[kept])) ++kept;
+    for (uint32_t i = kept + 1; i < size_; ++i) {
       if (!gone(data_[i])) data_[kept++] = data_[i];
     }
-    size_ = kept;
+    if (kept < size_) size_ = kept;
   }
   /// The first header of that id, or null.
   const Header* find(HeaderId id) const {

@@ -34,24 +34,16 @@ bool is_token(std::string_view text) {
 /// All values of `id` as one list; the fields go.
 std::string_view take_all(HeaderList& headers, HeaderId id, base::Arena& arena) {
   std::string_view all;
-  uint32_t count = 0;
   for (const Header& header : headers) {
-    if (header.id != id) continue;
-    ++count;
-    if (header.value.empty()) continue;
+    if (header.id != id || header.value.empty()) continue;
     all = all.empty() ? header.value : arena.concat({all, ", ", header.value});
   }
-  if (count > 0) headers.remove_if([id](const Header& header) { return header.id == id; });
+  headers.remove_if([id](const Header& header) { return header.id == id; });
   return all;
 }
 
 bool push(HeaderList& headers, HeaderId id, std::string_view name, std::string_view value) {
   return value.empty() || headers.push({name, value, id});
-}
-
-bool push_if_absent(HeaderList& headers, HeaderId id, std::string_view name,
-                    std::string_view value) {
-  return headers.find(id) != nullptr || push(headers, id, name, value);
 }
 
 }  // namespace
@@ -100,15 +92,22 @@ bool set_forwarded(HeaderList& headers, const ForwardedFacts& facts, base::Arena
       return is_forwarding_id(header.id) || is_x_forwarded(header.name);
     });
   }
-  std::string_view chain = take_all(headers, HeaderId::kXForwardedFor, arena);
+  const HeaderIds there(headers);
+  const auto take = [&](HeaderId id) {
+    return there.has(id) ? take_all(headers, id, arena) : std::string_view{};
+  };
+  const auto push_if_absent = [&](HeaderId id, std::string_view name, std::string_view value) {
+    return there.has(id) || push(headers, id, name, value);
+  };
+  const std::string_view chain = take(HeaderId::kXForwardedFor);
   bool room = push(headers, HeaderId::kXForwardedFor, "X-Forwarded-For",
                    append_forwarded_for(chain, facts.peer, arena));
-  room &= push_if_absent(headers, HeaderId::kXForwardedProto, "X-Forwarded-Proto", facts.proto);
-  room &= push_if_absent(headers, HeaderId::kXForwardedHost, "X-Forwarded-Host", facts.host);
-  room &= push_if_absent(headers, HeaderId::kXForwardedPort, "X-Forwarded-Port", facts.port);
-  room &= push_if_absent(headers, HeaderId::kXRealIp, "X-Real-IP", facts.peer);
+  room &= push_if_absent(HeaderId::kXForwardedProto, "X-Forwarded-Proto", facts.proto);
+  room &= push_if_absent(HeaderId::kXForwardedHost, "X-Forwarded-Host", facts.host);
+  room &= push_if_absent(HeaderId::kXForwardedPort, "X-Forwarded-Port", facts.port);
+  room &= push_if_absent(HeaderId::kXRealIp, "X-Real-IP", facts.peer);
   if (!facts.emit_forwarded) return room;
-  std::string_view existing = take_all(headers, HeaderId::kForwarded, arena);
+  std::string_view existing = take(HeaderId::kForwarded);
   std::string_view element = forwarded_element(facts, arena);
   if (!existing.empty()) element = arena.concat({existing, ", ", element});
   return room & push(headers, HeaderId::kForwarded, "Forwarded", element);

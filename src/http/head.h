@@ -26,8 +26,9 @@ struct HeadLimits {
   size_t max_uri_bytes = 16384;  ///< Request target, as received.
 };
 
-/// A parsed HeaderList has room for this many more headers, for what weir adds on the way.
-inline constexpr size_t kHeaderHeadroom = 4;
+/// A parsed HeaderList has room for this many more headers, for what weir adds on the way: four to
+/// every answer, three of a cell.
+inline constexpr size_t kHeaderHeadroom = 7;
 
 /// Where a head ends. n > 0: the head is bytes[0, n), the empty line included. 0: not complete yet.
 /// `searched` is how many of these bytes an earlier call has seen (0 for the first call), so that a

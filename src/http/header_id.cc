@@ -4,7 +4,7 @@
 #include <array>
 #include <cstring>
 
-#include "http/chars.h"
+#include "base/short_load.h"
 
 namespace weir::http {
 namespace {
@@ -104,16 +104,24 @@ uint64_t load(const char* at) {
 bool iequals(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
   size_t n = a.size();
-  if (n < 8) {
-    for (size_t i = 0; i < n; ++i) {
-      if (to_lower(a[i]) != to_lower(b[i])) return false;
-    }
-    return true;
-  }
+  if (n < 8) return fold(base::load_short(a)) == fold(base::load_short(b));
   for (size_t i = 0; i + 8 < n; i += 8) {
     if (fold(load(a.data() + i)) != fold(load(b.data() + i))) return false;
   }
   return fold(load(a.data() + n - 8)) == fold(load(b.data() + n - 8));
+}
+
+const Header* find_field(const HeaderList& headers, std::string_view name) {
+  for (const Header& header : headers) {
+    if (header.name.size() == name.size() && iequals(header.name, name)) return &header;
+  }
+  return nullptr;
+}
+
+void remove_field(HeaderList& headers, std::string_view name) {
+  headers.remove_if([name](const Header& header) {
+    return header.name.size() == name.size() && iequals(header.name, name);
+  });
 }
 
 bool is_x_forwarded(std::string_view name) {

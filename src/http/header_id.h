@@ -5,6 +5,8 @@
 
 #include <weir/message.h>
 
+#include <cstddef>
+#include <cstdint>
 #include <string_view>
 
 namespace weir::http {
@@ -17,6 +19,27 @@ std::string_view header_name(HeaderId id);
 
 /// Equal without regard to ASCII case.
 bool iequals(std::string_view a, std::string_view b);
+
+/// Which ids a list has, found in one pass, so that what is not there need not be looked for.
+class HeaderIds {
+ public:
+  explicit HeaderIds(const HeaderList& headers) {
+    for (const Header& header : headers) bits_ |= bit(header.id);
+  }
+  bool has(HeaderId id) const { return (bits_ & bit(id)) != 0; }
+
+ private:
+  static_assert(static_cast<size_t>(HeaderId::kCount) <= 64);
+  static uint64_t bit(HeaderId id) { return uint64_t{1} << static_cast<unsigned>(id); }
+
+  uint64_t bits_ = 0;
+};
+
+/// The first field of that name, or null. For names that weir does not treat specially: the others
+/// are found by their id.
+const Header* find_field(const HeaderList& headers, std::string_view name);
+/// Removes all fields of that name.
+void remove_field(HeaderList& headers, std::string_view name);
 
 /// Whether a field name is one of the X-Forwarded-* family, known or not.
 bool is_x_forwarded(std::string_view name);

@@ -248,7 +248,7 @@ bool Exchange::hop_after(const Error& error) {
   note_attempt(attempt_, error_info(error.code).reason);
   if (!hop_from(from, CellReason::kConnectFailure)) return false;
   attempt_.forget_tried();
-  if (upstream_request_.headers.size() != 0) stamp_cell(upstream_request_.headers, *this);
+  if (upstream_request_.headers.size() != 0) stamp_cell(upstream_request_.headers, true, *this);
   repeat({}, Duration::zero());
   return true;
 }

@@ -13,6 +13,7 @@
 #include "proxy/cell_heads.h"
 #include "proxy/exchange.h"
 #include "proxy/owner.h"
+#include "proxy/request_head.h"
 #include "proxy/snapshot.h"
 #include "proxy/worker.h"
 #include "proxy/worker_listener.h"
@@ -52,13 +53,6 @@ bool is_path(std::string_view text) {
   });
 }
 
-const Header* find_named(const HeaderList& headers, std::string_view name) {
-  for (const Header& header : headers) {
-    if (header.name.size() == name.size() && http::iequals(header.name, name)) return &header;
-  }
-  return nullptr;
-}
-
 std::string_view find_cookie(const HeaderList& headers, std::string_view name) {
   std::string_view out;
   for (const Header& header : headers) {
@@ -94,10 +88,10 @@ bool Exchange::identify_cell() {
 // What another weir has written on the leg to this one. False: it has been here before.
 bool Exchange::read_cell_path() {
   const Cells& cells = *cell_->cells;
-  if (const Header* hops = find_named(request_.headers, kCellHopsHeader)) {
+  if (const Header* hops = http::find_field(request_.headers, kCellHopsHeader)) {
     std::from_chars(hops->value.begin(), hops->value.end(), cell_->hops);
   }
-  const Header* const path = find_named(request_.headers, kCellPathHeader);
+  const Header* const path = http::find_field(request_.headers, kCellPathHeader);
   if (path == nullptr || path->value.size() > kLongestPathText || !is_path(path->value))
     return true;
   cell_->path = path->value;
@@ -212,12 +206,6 @@ void Exchange::count_cell() {
 
 namespace {
 
-void remove_named(HeaderList& headers, std::string_view name) {
-  headers.remove_if([name](const Header& header) {
-    return header.name.size() == name.size() && http::iequals(header.name, name);
-  });
-}
-
 std::string_view joined(base::Arena& arena, std::string_view a, std::string_view b) {
   if (a.empty()) return b;
   return b.empty() ? a : arena.concat({a, ",", b});
@@ -225,11 +213,13 @@ std::string_view joined(base::Arena& arena, std::string_view a, std::string_view
 
 }  // namespace
 
-void stamp_cell(HeaderList& headers, Exchange& exchange) {
+void stamp_cell(HeaderList& headers, bool any_weir, Exchange& exchange) {
   const CellCall& call = *exchange.cell();
   const Cells& cells = *call.cells;
   base::Arena& arena = exchange.arena();
-  for (const std::string& name : cells.stripped_headers()) remove_named(headers, name);
+  for (const std::string& name : cells.stripped_headers()) {
+    if (may_have(any_weir, name)) http::remove_field(headers, name);
+  }
   headers.push({arena.copy(cells.config().tag.header), call.tag, HeaderId::kOther});
   if (exchange.cluster().config().peer != ClusterPeer::kWeir) return;
   const std::string_view here = cells.self() == Cells::kNone ? "door" : call.name(cells.self());
@@ -249,17 +239,17 @@ void tell_cell(HeaderList& headers, Exchange& exchange) {
   const CellCall& call = *exchange.cell();
   const CellsConfig& config = call.cells->config();
   base::Arena& arena = exchange.arena();
-  remove_named(headers, config.tag.header);
+  http::remove_field(headers, config.tag.header);
   // Only another weir knows better where it was served.
   const bool by_weir =
       exchange.admitted() && exchange.cluster().config().peer == ClusterPeer::kWeir;
-  if (!by_weir) remove_named(headers, config.served_header);
+  if (!by_weir) http::remove_field(headers, config.served_header);
   if (call.home == Cells::kNone) return;
   if (config.tag.response_header) {
     headers.push({arena.copy(config.tag.header), call.tag, HeaderId::kOther});
   }
   const bool away = call.served != Cells::kNone && call.served != call.home;
-  if (away && find_named(headers, config.served_header) == nullptr) {
+  if (away && http::find_field(headers, config.served_header) == nullptr) {
     headers.push({arena.copy(config.served_header), call.name(call.served), HeaderId::kOther});
   }
   if (!call.fresh || config.tag.cookie.empty()) return;

@@ -121,7 +121,7 @@ void Exchange::move_to(Placed placed) {
   attempt_.forget_tried();
   // The next cluster may be other than a weir, and is not to see what weirs tell each other.
   const bool restamp = cell_ != nullptr && upstream_request_.headers.size() != 0;
-  if (restamp) stamp_cell(upstream_request_.headers, *this);
+  if (restamp) stamp_cell(upstream_request_.headers, true, *this);
 }
 
 // A reload has made groups anew: the one of the same name goes on.

@@ -18,7 +18,12 @@ bool wants_certificate(const std::vector<IdentityRule>& rules) {
 
 Policies::Policies(const IdentityConfig& identity_config, const TenantsConfig& tenants_config,
                    route::IdentityRules rules)
-    : config(identity_config), identity(std::move(rules)), tenants(tenants_config) {
+    : config(identity_config),
+      forward_tenant(config.forward_tenant),
+      forward_function(config.forward_function),
+      forward_priority(config.forward_priority),
+      identity(std::move(rules)),
+      tenants(tenants_config) {
   const auto take_away = [this](const std::string& header) {
     const bool known = std::ranges::find(identity_headers, header) != identity_headers.end();
     if (!header.empty() && !known) identity_headers.push_back(header);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "config/diagnostics.h"
+#include "http/header_id.h"
 #include "policy/limit_set.h"
 #include "policy/tenants.h"
 #include "policy/traffic.h"
@@ -19,11 +20,21 @@
 
 namespace weir::proxy {
 
+/// The name of a header that origins are told the identity by.
+struct ForwardedName {
+  explicit ForwardedName(std::string_view as) : name(as), id(http::header_id(as)) {}
+  std::string name;  ///< Empty: they are not told.
+  HeaderId id;
+};
+
 struct Policies {
   Policies(const IdentityConfig& identity_config, const TenantsConfig& tenants_config,
            route::IdentityRules rules);
 
   IdentityConfig config;
+  ForwardedName forward_tenant;
+  ForwardedName forward_function;
+  ForwardedName forward_priority;
   route::IdentityRules identity;
   policy::Tenants tenants;
   Share unidentified_share;                        ///< Of the memory budget.

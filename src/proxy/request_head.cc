@@ -30,14 +30,9 @@ HeaderList copy_headers(const HeaderList& in, size_t added, base::Arena& arena) 
   return out;
 }
 
-void remove(HeaderList& headers, HeaderId id) {
-  if (headers.find(id) == nullptr) return;
+void remove(HeaderList& headers, const http::HeaderIds& there, HeaderId id) {
+  if (!there.has(id)) return;
   headers.remove_if([id](const Header& header) { return header.id == id; });
-}
-
-void set(HeaderList& headers, const Header& header) {
-  remove(headers, header.id);
-  headers.push(header);
 }
 
 // Only OPTIONS and TRACE count hops; for other methods the field means nothing and goes on as it
@@ -58,14 +53,16 @@ void count_hop(RequestHead& head, base::Arena& arena) {
 }
 
 bool is_weir_header(const Header& header) {
-  constexpr std::string_view kPrefix = "x-weir-";
-  return header.id == HeaderId::kOther && header.name.size() > kPrefix.size() &&
-         http::iequals(header.name.substr(0, kPrefix.size()), kPrefix);
+  // The third letter tells most others apart.
+  return header.id == HeaderId::kOther && header.name.size() > kWeirPrefix.size() &&
+         (header.name[2] | 0x20) == kWeirPrefix[2] &&
+         http::iequals(header.name.substr(0, kWeirPrefix.size()), kWeirPrefix);
 }
 
 // A stranger's word for what weirs tell each other is nobody's: it does not go on either. Cells
-// write their own.
-void take_weir_headers(HeaderList& headers, Exchange& exchange) {
+// write their own. Returns whether any header has such a name: mostly none has, and then none of
+// them need be looked for by name.
+bool take_weir_headers(HeaderList& headers, Exchange& exchange) {
   bool any = false;
   for (const Header& header : headers) {
     if (!is_weir_header(header)) continue;
@@ -78,22 +75,23 @@ void take_weir_headers(HeaderList& headers, Exchange& exchange) {
     const bool good = parsed.ec == std::errc() && parsed.ptr == end && attempt > 1;
     if (good && exchange.trusted_peer()) exchange.set_nested_attempt(std::min(attempt, 1000U));
   }
-  if (!any) return;
+  if (!any) return false;
   const bool believed = exchange.trusted_peer();
   headers.remove_if([believed](const Header& each) {
     return is_attempt_header(each) ||
            (!believed && (is_mirror_header(each) || http::iequals(each.name, kCellPathHeader) ||
                           http::iequals(each.name, kCellHopsHeader)));
   });
+  return true;
 }
 
 // RFC 9440: what origins read there must be weir's word, or that of a proxy that is trusted.
-void set_client_cert(HeaderList& headers, Exchange& exchange) {
+void set_client_cert(HeaderList& headers, const http::HeaderIds& came, Exchange& exchange) {
   const net::TlsSession* tls = exchange.client().tls;
   const bool verified = tls != nullptr && tls->peer_verified();
   if (verified || !exchange.trusted_peer()) {
-    remove(headers, HeaderId::kClientCert);
-    remove(headers, HeaderId::kClientCertChain);
+    remove(headers, came, HeaderId::kClientCert);
+    remove(headers, came, HeaderId::kClientCertChain);
   }
   if (!verified || !exchange.client().listener->config().tls->forward_client_cert) return;
   base::Arena& arena = exchange.arena();
@@ -104,36 +102,39 @@ void set_client_cert(HeaderList& headers, Exchange& exchange) {
   }
 }
 
-void remove_named(HeaderList& headers, std::string_view name) {
-  const auto is_named = [name](const Header& header) {
-    return header.name.size() == name.size() && http::iequals(header.name, name);
-  };
-  // Seldom there, and to remove is to move all of them.
-  for (const Header& header : headers) {
-    if (is_named(header)) return headers.remove_if(is_named);
-  }
-}
-
 // What an origin reads there is weir's word; a stranger's own word for it does not pass an edge.
-void set_identity(HeaderList& headers, Exchange& exchange) {
+void set_identity(HeaderList& headers, bool any_weir, Exchange& exchange) {
   const Owner& owner = *exchange.owner();
   if (owner.policies == nullptr) return;
   const Policies& policies = *owner.policies;
   const bool edge = exchange.client().listener->config().profile == Profile::kEdge;
   if (edge && !exchange.trusted_peer()) {
-    for (const std::string& name : policies.identity_headers) remove_named(headers, name);
+    for (const std::string& name : policies.identity_headers) {
+      if (may_have(any_weir, name)) http::remove_field(headers, name);
+    }
   }
   // A retry may send them when the snapshot has gone: both are the arena's.
   base::Arena& arena = exchange.arena();
-  const auto tell = [&](std::string_view name, std::string_view value) {
-    if (name.empty()) return;
-    remove_named(headers, name);
-    if (!value.empty()) headers.push({arena.copy(name), arena.copy(value), http::header_id(name)});
+  const auto tell = [&](const ForwardedName& as, std::string_view value) {
+    if (as.name.empty()) return;
+    if (may_have(any_weir, as.name)) http::remove_field(headers, as.name);
+    if (!value.empty()) headers.push({arena.copy(as.name), arena.copy(value), as.id});
   };
-  tell(policies.config.forward_tenant, owner.tenant);
-  tell(policies.config.forward_function, owner.function);
+  tell(policies.forward_tenant, owner.tenant);
+  tell(policies.forward_function, owner.function);
   const char digit = static_cast<char>('0' + owner.priority);
-  tell(policies.config.forward_priority, {&digit, 1});
+  tell(policies.forward_priority, {&digit, 1});
+}
+
+void set_trace(HeaderList& headers, Exchange& exchange) {
+  const http::HeaderIds there(headers);
+  remove(headers, there, HeaderId::kXRequestId);
+  headers.push({"x-request-id", exchange.request_id(), HeaderId::kXRequestId});
+  if (!exchange.trace_begun()) return;
+  // State of a trace that was not believed belongs to nobody.
+  remove(headers, there, HeaderId::kTracestate);
+  remove(headers, there, HeaderId::kTraceparent);
+  headers.push({"traceparent", exchange.traceparent(), HeaderId::kTraceparent});
 }
 
 }  // namespace
@@ -162,27 +163,23 @@ Result<void> make_upstream_head(Exchange& exchange, RequestHead& out) {
   const size_t added = kAdded + (exchange.owner() != nullptr ? kAddedByOwner : 0) +
                        (exchange.cell() != nullptr ? kAddedByCell : 0);
   out.headers = copy_headers(in.headers, added, arena);
+  const http::HeaderIds came(in.headers);
   http::remove_hop_by_hop(out.headers);
   // Weir answers it itself, when it is ready for the body.
-  remove(out.headers, HeaderId::kExpect);
+  remove(out.headers, came, HeaderId::kExpect);
   count_hop(out, arena);
-  take_weir_headers(out.headers, exchange);
+  const bool any_weir = take_weir_headers(out.headers, exchange);
   http::ForwardedFacts facts;
   facts.peer = exchange.client().peer->is_unix ? std::string_view{} : exchange.client_ip();
   facts.proto = in.scheme;
   facts.host = in.authority;
   facts.trusted = exchange.trusted_peer();
   http::set_forwarded(out.headers, facts, arena);
-  set_client_cert(out.headers, exchange);
-  if (exchange.owner() != nullptr) set_identity(out.headers, exchange);
-  if (exchange.cell() != nullptr) stamp_cell(out.headers, exchange);
+  set_client_cert(out.headers, came, exchange);
+  if (exchange.owner() != nullptr) set_identity(out.headers, any_weir, exchange);
+  if (exchange.cell() != nullptr) stamp_cell(out.headers, any_weir, exchange);
   out.headers.push({"via", http::via_value(in.version), HeaderId::kVia});
-  set(out.headers, {"x-request-id", exchange.request_id(), HeaderId::kXRequestId});
-  if (exchange.trace_begun()) {
-    // State of a trace that was not believed belongs to nobody.
-    remove(out.headers, HeaderId::kTracestate);
-    set(out.headers, {"traceparent", exchange.traceparent(), HeaderId::kTraceparent});
-  }
+  set_trace(out.headers, exchange);
   const Result<std::string_view> path = route::rewrite_path(route, in.path, arena);
   if (!path) return std::unexpected(path.error());
   out.path = *path;

@@ -15,6 +15,13 @@ class Exchange;
 /// rewrite makes no valid path.
 Result<void> make_upstream_head(Exchange& exchange, RequestHead& out);
 
+/// What headers begin with by which weirs tell each other, and by default applications, something.
+inline constexpr std::string_view kWeirPrefix = "x-weir-";
+/// Whether a header of that name can be there, given whether any begins with the prefix.
+constexpr bool may_have(bool any_weir, std::string_view name) {
+  return any_weir || !name.starts_with(kWeirPrefix);
+}
+
 /// Which try a request is, told between weirs from the second one on. Believed from trusted peers.
 inline constexpr std::string_view kAttemptHeader = "x-weir-attempt";
 bool is_attempt_header(const Header& header);

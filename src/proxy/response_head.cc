@@ -58,10 +58,7 @@ void make_client_response(ResponseHead& head, Exchange& exchange) {
   }
   if (exchange.cell() != nullptr) {
     exchange.take_answered_cell(headers);
-    const HeaderList before = headers;
-    const size_t room = before.size() + kAddedByCell + http::kHeaderHeadroom;
-    headers = HeaderList(arena.array<Header>(room), room);
-    for (const Header& header : before) headers.push(header);
+    static_assert(http::kHeaderHeadroom >= kAdded + kAddedByCell);
     tell_cell(headers, exchange);
   }
   // RFC 9209, 2.1.4: an origin's refusal after others; it is no word of weir's own.

@@ -49,11 +49,45 @@ TEST(HeaderIds, IequalsAgreesWithTheObviousWayOnAllPairsOfBytes) {
   for (unsigned a = 0; a < 256; ++a) {
     for (unsigned b = 0; b < 256; ++b) {
       auto fold = [](unsigned c) { return c >= 'A' && c <= 'Z' ? c + 32 : c; };
-      std::string one = "1234567" + std::string(1, static_cast<char>(a));
-      std::string two = "1234567" + std::string(1, static_cast<char>(b));
-      ASSERT_EQ(iequals(one, two), fold(a) == fold(b)) << a << ' ' << b;
+      for (const std::string before : {"", "1", "12", "123", "12345", "1234567", "12345678"}) {
+        std::string one = before + std::string(1, static_cast<char>(a));
+        std::string two = before + std::string(1, static_cast<char>(b));
+        ASSERT_EQ(iequals(one, two), fold(a) == fold(b)) << before << ' ' << a << ' ' << b;
+        ASSERT_EQ(iequals(one + "x", two + "X"), fold(a) == fold(b)) << before << ' ' << a;
+      }
     }
   }
+}
+
+TEST(HeaderIds, AListHasTheIdsOfItsFields) {
+  Header fields[4];
+  HeaderList list(fields, 4);
+  EXPECT_FALSE(HeaderIds(list).has(HeaderId::kOther));
+  list.push({"Via", "1.1 a", HeaderId::kVia});
+  list.push({"grpc-timeout", "1S", HeaderId::kGrpcTimeout});
+  const HeaderIds ids(list);
+  EXPECT_TRUE(ids.has(HeaderId::kVia));
+  EXPECT_TRUE(ids.has(HeaderId::kGrpcTimeout));
+  EXPECT_FALSE(ids.has(HeaderId::kOther));
+  EXPECT_FALSE(ids.has(HeaderId::kHost));
+}
+
+TEST(HeaderIds, FieldsAreFoundAndRemovedByName) {
+  Header fields[4];
+  HeaderList list(fields, 4);
+  list.push({"X-One", "1", HeaderId::kOther});
+  list.push({"X-Two", "2", HeaderId::kOther});
+  list.push({"x-one", "3", HeaderId::kOther});
+  list.push({"X-Oned", "4", HeaderId::kOther});
+  ASSERT_NE(find_field(list, "x-two"), nullptr);
+  EXPECT_EQ(find_field(list, "x-two")->value, "2");
+  EXPECT_EQ(find_field(list, "x-three"), nullptr);
+  remove_field(list, "x-three");
+  EXPECT_EQ(list.size(), 4U);
+  remove_field(list, "x-one");
+  ASSERT_EQ(list.size(), 2U);
+  EXPECT_EQ(list[0].value, "2");
+  EXPECT_EQ(list[1].value, "4");
 }
 
 TEST(HeaderIds, XForwardedFamily) {
