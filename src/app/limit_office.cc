@@ -30,7 +30,7 @@ void LimitOffice::equip(const Config& config, proxy::Policies& policies) {
   const auto take = [&](std::shared_ptr<policy::Traffic>& kept, std::uint32_t top, bool known) {
     if (top == 0 || !known) return std::shared_ptr<policy::Traffic>();
     if (!kept || kept->top() != top) {
-      kept = std::make_shared<policy::Traffic>(count_, top, registry_.secret().k0);
+      kept = std::make_shared<policy::Traffic>(count_, top);
     }
     return kept;
   };

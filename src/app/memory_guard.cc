@@ -16,12 +16,10 @@ constexpr Duration kShortTick = std::chrono::milliseconds(100);
 }  // namespace
 
 MemoryGuard::MemoryGuard(net::Loop& loop,
-                         const std::vector<std::unique_ptr<proxy::Worker>>& workers, uint32_t count,
-                         const policy::KeySecret& secret)
+                         const std::vector<std::unique_ptr<proxy::Worker>>& workers, uint32_t count)
     : loop_(loop),
       workers_(workers),
       budget_(count, this),
-      shares_(secret),
       tick_(net::timer_callback<&MemoryGuard::on_tick>(this)) {
   on_tick();
 }

@@ -22,7 +22,7 @@ class MemoryGuard final : public base::MemoryBudget::Observer {
  public:
   /// `workers` is filled with `count` of them before the first stage.
   MemoryGuard(net::Loop& loop, const std::vector<std::unique_ptr<proxy::Worker>>& workers,
-              uint32_t count, const policy::KeySecret& secret);
+              uint32_t count);
 
   /// What `config` says, `auto` resolved. Returns the bytes.
   int64_t apply(const MemoryConfig& config);

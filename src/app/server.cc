@@ -93,7 +93,7 @@ std::expected<void, std::string> Server::start(Compiled compiled) {
   log_thread_ = std::make_unique<LogThread>(count, std::move(*log_file));
   limits_ = std::make_unique<LimitOffice>(clock_, workers_, count);
   if (compiled.policies) limits_->equip(config, *compiled.policies);
-  memory_ = std::make_unique<MemoryGuard>(loop_, workers_, count, limits_->registry().secret());
+  memory_ = std::make_unique<MemoryGuard>(loop_, workers_, count);
   op_log(LogLevel::kInfo, "memory",
          {{"budget_bytes", memory_->apply(config.memory)},
           {"error_bound_bytes", memory_->budget().error_bound()}});

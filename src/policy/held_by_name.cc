@@ -6,28 +6,28 @@
 #include <vector>
 
 #include "base/check.h"
-#include "base/hash.h"
 #include "policy/traffic.h"
 
 namespace weir::policy {
 
-HeldByName::HeldByName(std::uint64_t seed)
-    : seed_(seed),
-      places_(std::make_unique<Place[]>(kPlaces)),
+HeldByName::HeldByName()
+    : places_(std::make_unique<Place[]>(kPlaces)),
       names_(static_cast<Name*>(std::calloc(kPlaces, sizeof(Name)))) {
   CHECK(names_ != nullptr);
 }
 
-HeldByName::Place& HeldByName::enter(std::string_view name) {
-  if (name.size() > kMaxName || name == TrafficTable::kOther) return ++other_.users, other_;
-  const std::uint64_t hash = base::hash64(name, seed_) | 1;
+HeldByName::Place& HeldByName::enter(const CountedName& name) {
+  if (name.text.size() > kMaxName || name.text == TrafficTable::kOther) {
+    return ++other_.users, other_;
+  }
+  const std::uint64_t hash = name.key.lo | 1;
   Place* idle = nullptr;
   for (std::size_t i = 0; i < kProbes; ++i) {
     Place& place = places_[((hash >> 32) + i) % kPlaces];
     if (place.hash == hash) return ++place.users, place;
     if (idle == nullptr && place.users == 0) idle = &place;
   }
-  if (idle == nullptr || !rename(*idle, hash, name)) idle = &other_;
+  if (idle == nullptr || !rename(*idle, hash, name.text)) idle = &other_;
   return ++idle->users, *idle;
 }
 

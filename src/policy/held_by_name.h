@@ -18,6 +18,7 @@
 #include <string_view>
 
 #include "base/counters.h"
+#include "policy/limit_key.h"
 
 namespace weir::policy {
 
@@ -33,13 +34,12 @@ class HeldByName {
     base::Gauge bytes;
   };
 
-  /// `seed`: secret, so that nobody can aim names at another's places.
-  explicit HeldByName(std::uint64_t seed);
+  HeldByName();
   HeldByName(const HeldByName&) = delete;
   HeldByName& operator=(const HeldByName&) = delete;
 
   /// One more user of the place of `name`, which is not empty. No allocation, and never waits.
-  Place& enter(std::string_view name);
+  Place& enter(const CountedName& name);
   /// Requires: what the user has charged has been taken back.
   void leave(Place& place) { --place.users; }
 
@@ -60,7 +60,6 @@ class HeldByName {
 
   bool rename(Place& place, std::uint64_t hash, std::string_view name);
 
-  const std::uint64_t seed_;
   std::unique_ptr<Place[]> places_;
   std::unique_ptr<Name[], Free> names_;  ///< Beside places_; pages in use alone are resident.
   Place other_;

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// The key of a bucket: SipHash-2-4 with 128 bits (Aumasson, Bernstein 2012) of a limit's dimension
-// values, under a secret of the process. Whoever chooses tenants or headers can neither aim at
-// another's bucket nor at one place of a table. Two keys that meet are one in 2^128.
+// The key of a bucket: SipHash-2-4 with 128 bits (Aumasson, Bernstein 2012) of each of a limit's
+// dimension values, under a secret of the process, joined into one. Whoever chooses tenants or
+// headers can neither aim at another's bucket nor at one place of a table. Two keys that meet are
+// one in 2^128. A name is hashed once a request, whatever counts by it alone or with others.
 // Values; any thread.
 #pragma once
 
-#include <algorithm>
 #include <bit>
 #include <cstdint>
-#include <cstring>
 #include <string_view>
+
+#include "base/hash.h"
+#include "base/short_load.h"
 
 namespace weir::policy {
 
@@ -43,11 +45,7 @@ class SipHasher {
   }
   /// `tail`: the last bytes of the message, fewer than eight.
   LimitKey finish(std::string_view tail = {}) {
-    std::uint64_t last = (bytes_ + tail.size()) << 56;
-    for (std::size_t i = 0; i < tail.size(); ++i) {
-      last |= std::uint64_t{static_cast<unsigned char>(tail[i])} << (8 * i);
-    }
-    word(last);
+    word((bytes_ + tail.size()) << 56 | base::load_short(tail));
     v2_ ^= 0xee;
     for (int i = 0; i < 4; ++i) round();
     LimitKey key;
@@ -76,43 +74,40 @@ class SipHasher {
   std::uint64_t bytes_ = 0;
 };
 
-/// Hashes dimension values in their order. Each goes in as its length and its bytes, so that
-/// {"ab", "c"} and {"a", "bc"} differ.
-class KeyHasher {
- public:
-  explicit KeyHasher(const KeySecret& secret) : sip_(secret) {}
+inline LimitKey key_of_name(const KeySecret& secret, std::string_view name) {
+  SipHasher sip(secret);
+  for (; name.size() >= 8; name.remove_prefix(8)) sip.word(base::load_short(name.substr(0, 8)));
+  return sip.finish(name);
+}
 
-  void add(std::string_view value) {
-    // The first four bytes share a word with the length: short names take one word fewer.
-    const std::size_t first = std::min<std::size_t>(value.size(), 4);
-    sip_.word(static_cast<std::uint32_t>(value.size()) | load(value.substr(0, first)) << 32);
-    for (value.remove_prefix(first); value.size() >= 8; value.remove_prefix(8)) {
-      sip_.word(load(value.substr(0, 8)));
-    }
-    if (!value.empty()) sip_.word(load(value));
+/// A name that requests are counted by, with its key: all tables that know it are asked with this.
+struct CountedName {
+  std::string_view text;
+  LimitKey key;
+
+  static CountedName make(const KeySecret& secret, std::string_view text) {
+    return {text, key_of_name(secret, text)};
   }
-  LimitKey finish() { return sip_.finish(); }
+};
+
+/// Joins the keys of dimension values in their order: the key of one value is its own, and none
+/// are the key of nothing.
+class KeyJoiner {
+ public:
+  void add(const LimitKey& value) {
+    key_ = count_++ == 0 ? value : LimitKey{join(key_.lo, value.lo), join(key_.hi, value.hi)};
+  }
+  LimitKey finish() const { return key_; }
 
  private:
-  // Up to eight bytes, the first lowest. Loads that overlap write the same bytes twice.
-  static std::uint64_t load(std::string_view bytes) {
-    const char* const data = bytes.data();
-    const std::size_t size = bytes.size();
-    if (size >= 4) {
-      std::uint32_t low = 0;
-      std::uint32_t high = 0;
-      std::memcpy(&low, data, 4);
-      std::memcpy(&high, data + size - 4, 4);
-      return low | std::uint64_t{high} << (8 * (size - 4));
-    }
-    if (size == 0) return 0;
-    const auto at = [&](std::size_t i) {
-      return std::uint64_t{static_cast<unsigned char>(data[i])} << (8 * i);
-    };
-    return at(0) | at(size / 2) | at(size - 1);
+  // The factor tells apart in which order values come. Mixed, so that sums which lie close together
+  // do not: who has found two neighbours among functions has not found them for every tenant.
+  static std::uint64_t join(std::uint64_t before, std::uint64_t value) {
+    return base::mix64(before * 0x9e3779b97f4a7c15ULL + value);
   }
 
-  SipHasher sip_;
+  LimitKey key_;
+  std::uint32_t count_ = 0;
 };
 
 }  // namespace weir::policy

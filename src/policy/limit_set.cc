@@ -210,7 +210,7 @@ Limit::Limit(const LimitConfig& config, std::shared_ptr<LimitState> state, const
       ipv6_prefix_(config.ipv6_prefix),
       state_(std::move(state)),
       secret_(secret),
-      node_key_(KeyHasher(secret).finish()),
+      node_key_(key_of_name(secret, {})),
       matches_all_(match_.routes.empty() && match_.listeners.empty() && match_.classes.empty()) {
   std::ranges::sort(match_.routes);
   std::ranges::sort(match_.listeners);
@@ -229,12 +229,13 @@ void Limit::add_overrides(const LimitConfig& config) {
   std::map<AmountsText, std::uint32_t> known;  // a hundred thousand tenants, a handful of plans
   for (const LimitOverride& each : config.overrides) {
     CHECK(each.values.size() == key_.size());
-    KeyHasher hasher(secret_);
+    KeyJoiner joiner;
     for (std::size_t i = 0; i < key_.size(); ++i) {
       const auto ip = key_[i].kind == Kind::kClientIp ? parse_ip(each.values[i]) : std::nullopt;
-      hasher.add(ip ? count_as(*ip, ipv6_prefix_).view() : std::string_view(each.values[i]));
+      joiner.add(ip ? key_of_name(secret_, count_as(*ip, ipv6_prefix_).view())
+                    : key_of_name(secret_, each.values[i]));
     }
-    const LimitKey key = hasher.finish();
+    const LimitKey key = joiner.finish();
     auto& place = const_cast<Override&>(find(key));
     const auto [rule, fresh] =
         known.try_emplace(text_of(each.amounts), static_cast<std::uint32_t>(rules_.size()));
@@ -261,15 +262,20 @@ bool Limit::matches_some(const LimitFacts& facts) const {
 }
 
 LimitKey Limit::key_of(const LimitFacts& facts) const {
-  KeyHasher hasher(secret_);
-  for (const LimitDimension& dimension : key_) {
-    if (dimension.kind == Kind::kClientIp) {
-      hasher.add(count_as(facts.client_ip, ipv6_prefix_).view());
-    } else {
-      hasher.add(value_of(dimension, facts));
-    }
+  KeyJoiner joiner;
+  for (const LimitDimension& dimension : key_) joiner.add(key_of_value(dimension, facts));
+  return joiner.finish();
+}
+
+LimitKey Limit::key_of_value(const LimitDimension& dimension, const LimitFacts& facts) const {
+  if (dimension.kind == Kind::kTenant && facts.tenant_key != nullptr) return *facts.tenant_key;
+  if (dimension.kind == Kind::kFunction && facts.function_key != nullptr) {
+    return *facts.function_key;
   }
-  return hasher.finish();
+  if (dimension.kind == Kind::kClientIp) {
+    return key_of_name(secret_, count_as(facts.client_ip, ipv6_prefix_).view());
+  }
+  return key_of_name(secret_, value_of(dimension, facts));
 }
 
 Limit::Source Limit::source(const LimitKey& key, const LimitFacts& facts) const {

@@ -33,6 +33,9 @@ namespace weir::policy {
 struct LimitFacts {
   std::string_view tenant;  ///< The name to count by (Tenants::Standing::bucket).
   std::string_view function;
+  /// The keys of these two, where the caller has them already; null: made when they are needed.
+  const LimitKey* tenant_key = nullptr;
+  const LimitKey* function_key = nullptr;
   std::string_view class_name;
   std::uint32_t weight = 1;  ///< Of the class.
   std::string_view route;
@@ -122,6 +125,7 @@ class Limit {
 
   bool matches_some(const LimitFacts& facts) const;
   LimitKey key_of(const LimitFacts& facts) const;
+  LimitKey key_of_value(const LimitDimension& dimension, const LimitFacts& facts) const;
   void add_overrides(const LimitConfig& config);
   const Override& find(const LimitKey& key) const;
 

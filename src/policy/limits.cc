@@ -141,9 +141,8 @@ LimitVerdict WorkerLimits::begin(const LimitFacts& facts, LimitHold& hold, base:
     hold.counts_cost_ = hold.counts_cost_ || rule.cost.has_value();
   }
   if (queues) {
-    KeyHasher tenant(secret_);
-    tenant.add(facts.tenant);
-    hold.tenant_ = tenant.finish();
+    hold.tenant_ =
+        facts.tenant_key != nullptr ? *facts.tenant_key : key_of_name(secret_, facts.tenant);
   }
   return verdict;
 }

@@ -1,35 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "policy/memory_shares.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 
 namespace weir::policy {
 
-MemoryShares::MemoryShares(const KeySecret& secret)
-    : secret_(secret), places_(static_cast<Place*>(std::calloc(kPlaces, sizeof(Place)))) {
+MemoryShares::MemoryShares() : places_(static_cast<Place*>(std::calloc(kPlaces, sizeof(Place)))) {
   // Zeroes are what a Place begins as; from calloc() they take no memory until they are used.
   CHECK(places_ != nullptr);
 }
 
-MemoryShares::Place& MemoryShares::enter(std::string_view tenant) {
-  KeyHasher hasher(secret_);
-  hasher.add(tenant);
-  const LimitKey key = hasher.finish();
-  const uint64_t tag = key.hi & ~kUsers;
+// False: the place is another's, or free where only his own will do.
+bool MemoryShares::join(Place& place, uint64_t tag, bool take_free) {
+  uint64_t word = place.word.load(std::memory_order_relaxed);
+  for (;;) {
+    const bool free = (word & kUsers) == 0;
+    const bool his = !free && (word & ~kUsers) == tag && (word & kUsers) < kUsers;
+    if (!his && !(free && take_free)) return false;
+    const uint64_t next = free ? tag + kUser : word + kUser;
+    if (place.word.compare_exchange_weak(word, next, std::memory_order_acquire)) return true;
+  }
+}
+
+MemoryShares::Place& MemoryShares::enter(const LimitKey& tenant) {
+  const uint64_t tag = tenant.hi & ~kUsers;
   // His own place first: a free one before it may have come free after he took his. (If that
   // happens between the two looks, he has two places until one is empty.)
-  for (const bool take_free : {false, true}) {
-    for (size_t i = 0; i < kProbes; ++i) {
-      Place& place = places_[(key.lo + i) % kPlaces];
-      uint64_t word = place.word.load(std::memory_order_relaxed);
-      for (;;) {
-        const bool free = (word & kUsers) == 0;
-        const bool his = !free && (word & ~kUsers) == tag && (word & kUsers) < kUsers;
-        if (!his && !(free && take_free)) break;
-        const uint64_t next = free ? tag + kUser : word + kUser;
-        if (place.word.compare_exchange_weak(word, next, std::memory_order_acquire)) return place;
-      }
+  size_t first_free = kProbes;
+  for (size_t i = 0; i < kProbes; ++i) {
+    Place& place = places_[(tenant.lo + i) % kPlaces];
+    const uint64_t word = place.word.load(std::memory_order_relaxed);
+    if ((word & kUsers) == 0) {
+      first_free = std::min(first_free, i);
+    } else if ((word & ~kUsers) == tag && join(place, tag, false)) {
+      return place;
     }
+  }
+  for (size_t i = first_free; i < kProbes; ++i) {
+    Place& place = places_[(tenant.lo + i) % kPlaces];
+    if (join(place, tag, true)) return place;
   }
   overflows_.fetch_add(1, std::memory_order_relaxed);
   return overflow_;

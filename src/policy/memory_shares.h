@@ -16,7 +16,6 @@
 #include <cstdlib>
 #include <limits>
 #include <memory>
-#include <string_view>
 
 #include "base/account.h"
 #include "policy/limit_key.h"
@@ -31,12 +30,12 @@ class MemoryShares {
     base::MemoryShare bytes{0};
   };
 
-  explicit MemoryShares(const KeySecret& secret);
+  MemoryShares();
   MemoryShares(const MemoryShares&) = delete;
   MemoryShares& operator=(const MemoryShares&) = delete;
 
-  /// One more user of the place of `tenant`.
-  Place& enter(std::string_view tenant);
+  /// One more user of the place of the tenant of that key.
+  Place& enter(const LimitKey& tenant);
   /// Requires: what the user has charged has been taken back.
   void leave(Place& place);
   /// Looks how many tenants there are now, for even_share(). Costs a walk over all places.
@@ -63,7 +62,8 @@ class MemoryShares {
   static constexpr uint64_t kUser = 1;
   static constexpr uint64_t kUsers = (uint64_t{1} << 24) - 1;
 
-  const KeySecret secret_;
+  static bool join(Place& place, uint64_t tag, bool take_free);
+
   struct Free {
     void operator()(Place* places) const { std::free(places); }
   };

@@ -5,8 +5,6 @@
 #include <bit>
 #include <utility>
 
-#include "base/hash.h"
-
 namespace weir::policy {
 namespace {
 
@@ -89,28 +87,28 @@ TrafficCounts TrafficTable::Tally::read() const {
   return out;
 }
 
-TrafficTable::TrafficTable(std::size_t names, std::uint64_t seed)
-    : seed_(seed),
-      sets_(std::bit_ceil(std::max<std::size_t>(names * kRowsAName / kWays, 1))),
+TrafficTable::TrafficTable(std::size_t names)
+    : sets_(std::bit_ceil(std::max<std::size_t>(names * kRowsAName / kWays, 1))),
       rows_(std::make_unique<Row[]>(sets_.size() * kWays)) {}
 
-void TrafficTable::count(std::string_view name, TrafficOutcome outcome, std::uint64_t latency_us) {
+void TrafficTable::count(const CountedName& name, TrafficOutcome outcome,
+                         std::uint64_t latency_us) {
   find(name).add(outcome, latency_us);
 }
 
-TrafficTable::Tally& TrafficTable::find(std::string_view name) {
-  if (name.size() > kMaxName || name == kOther) return other_.tally;
-  const std::uint64_t hash = base::hash64(name, seed_) | 1;
+TrafficTable::Tally& TrafficTable::find(const CountedName& name) {
+  if (name.text.size() > kMaxName || name.text == kOther) return other_.tally;
+  const std::uint64_t hash = name.key.lo | 1;
   const std::size_t index = (hash >> 32) & (sets_.size() - 1);
   Set& set = sets_[index];
   for (std::size_t way = 0; way < kWays; ++way) {
     if (set.hashes[way] != hash) continue;
     Row& row = rows_[index * kWays + way];
-    if (row.view() != name) continue;
+    if (row.view() != name.text) continue;
     set.strengths[way] = std::min(set.strengths[way] + 1, kMaxStrength);
     return row.tally;
   }
-  return replace(set, hash, name);
+  return replace(set, hash, name.text);
 }
 
 TrafficTable::Tally& TrafficTable::replace(Set& set, std::uint64_t hash, std::string_view name) {
@@ -148,9 +146,9 @@ void TrafficTable::take(std::vector<Line>& out) {
 
 // ---- All workers.
 
-Traffic::Traffic(std::uint32_t workers, std::size_t top, std::uint64_t seed) : top_(top) {
+Traffic::Traffic(std::uint32_t workers, std::size_t top) : top_(top) {
   for (std::uint32_t i = 0; i < workers; ++i) {
-    tables_.push_back(std::make_unique<TrafficTable>(top, seed));
+    tables_.push_back(std::make_unique<TrafficTable>(top));
   }
 }
 

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "base/counters.h"
+#include "policy/limit_key.h"
 
 namespace weir::policy {
 
@@ -53,12 +54,11 @@ class TrafficTable {
   static constexpr std::string_view kOther = "other";
   static constexpr std::size_t kMaxName = 256;
 
-  /// `names`: how many busy ones shall find a place. `seed`: secret, so that nobody can aim names
-  /// at another's set.
-  TrafficTable(std::size_t names, std::uint64_t seed);
+  /// `names`: how many busy ones shall find a place.
+  explicit TrafficTable(std::size_t names);
 
   /// Names longer than kMaxName count as others do. No allocation, and never waits.
-  void count(std::string_view name, TrafficOutcome outcome, std::uint64_t latency_us);
+  void count(const CountedName& name, TrafficOutcome outcome, std::uint64_t latency_us);
 
   struct Line {
     std::string name;
@@ -92,10 +92,9 @@ class TrafficTable {
     std::string_view view() const { return {name.data(), size}; }
   };
 
-  Tally& find(std::string_view name);
+  Tally& find(const CountedName& name);
   Tally& replace(Set& set, std::uint64_t hash, std::string_view name);
 
-  const std::uint64_t seed_;
   std::vector<Set> sets_;
   std::unique_ptr<Row[]> rows_;  ///< kWays a set.
   Row other_;
@@ -105,7 +104,7 @@ class TrafficTable {
 /// The tables of all workers, and what has been read of them.
 class Traffic {
  public:
-  Traffic(std::uint32_t workers, std::size_t top, std::uint64_t seed);
+  Traffic(std::uint32_t workers, std::size_t top);
 
   TrafficTable& table(std::uint32_t worker) { return *tables_[worker]; }
   std::size_t top() const { return top_; }

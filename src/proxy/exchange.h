@@ -285,6 +285,7 @@ class Exchange final : public base::ListLink<> {
   void start_response(const ResponseHead& head, bool last);
 
   bool identify_owner();
+  void name_owner(std::string_view bucket);
   IpAddress client_address() const;
   Next take_limits();
   void resume_admitted();

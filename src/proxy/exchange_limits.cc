@@ -80,8 +80,9 @@ void Owner::end_wait() {
 void Owner::detach(base::Arena& arena, std::shared_ptr<const Policies> until_sent) {
   if (kept) return;
   tenant = arena.copy(tenant);
-  bucket = arena.copy(bucket);
+  bucket.text = arena.copy(bucket.text);
   function = arena.copy(function);
+  counted_function.text = arena.copy(counted_function.text);
   class_name = arena.copy(class_name);
   kept = std::move(until_sent);
   policies = kept.get();
@@ -105,8 +106,8 @@ bool Exchange::identify_owner() {
   owner_ = new (arena_.allocate(sizeof(Owner))) Owner(*this, policies);
   const auto standing = policies.tenants.standing(identity->tenant, identity->class_name);
   owner_->tenant = identity->tenant;
-  owner_->bucket = standing.bucket.empty() ? policy::Tenants::kUnknown : standing.bucket;
   owner_->function = identity->function;
+  name_owner(standing.bucket);
   owner_->class_name = standing.of->name;
   owner_->weight = standing.of->weight;
   const std::optional<uint8_t> own =
@@ -119,6 +120,18 @@ bool Exchange::identify_owner() {
     stats.functions_missing.add();
   }
   return true;
+}
+
+// The names that he is counted by. Each is hashed once, and not where no rule could tell it.
+void Exchange::name_owner(std::string_view bucket) {
+  const IdentityConfig& config = owner_->policies->config;
+  const auto name = [&](std::string_view text, bool told) {
+    if (text.empty()) text = policy::Tenants::kUnknown;
+    return told ? policy::CountedName::make(worker_.name_secret(), text)
+                : policy::CountedName{text, {}};
+  };
+  owner_->bucket = name(bucket, !config.tenant.empty());
+  owner_->counted_function = name(owner_->function, !config.function.empty());
 }
 
 uint8_t Exchange::priority() const {
@@ -160,8 +173,10 @@ Exchange::Next Exchange::take_limits() {
     return Next::kContinue;
   }
   policy::LimitFacts facts;
-  facts.tenant = owner_->bucket;
+  facts.tenant = owner_->bucket.text;
   facts.function = owner_->function;
+  if (!owner_->policies->config.tenant.empty()) facts.tenant_key = &owner_->bucket.key;
+  if (!owner_->function.empty()) facts.function_key = &owner_->counted_function.key;
   facts.class_name = owner_->class_name;
   facts.weight = owner_->weight;
   facts.route = route_->name();

@@ -228,7 +228,7 @@ void Exchange::write_log(int64_t total_us) {
   if (route_ != nullptr) record.route = route_->name();
   if (prioritised()) record.priority = priority();
   if (owner_ != nullptr) {
-    record.tenant = owner_->tenant.empty() ? owner_->bucket : owner_->tenant;
+    record.tenant = owner_->tenant.empty() ? owner_->bucket.text : owner_->tenant;
     record.function = owner_->function;
     record.class_name = owner_->class_name;
   }

@@ -89,17 +89,15 @@ bool Exchange::may_hold_body(size_t bytes) {
 void Exchange::join_share() {
   owner_->charged = true;
   if (owner_->policies->function_traffic != nullptr) {
-    const std::string_view name = owner_->function;
-    owner_->function_place =
-        &worker_.held_by_function().enter(name.empty() ? policy::Tenants::kUnknown : name);
+    owner_->function_place = &worker_.held_by_function().enter(owner_->counted_function);
     account_.count_in(&owner_->function_place->bytes);
   }
   policy::MemoryShares* const shares = worker_.memory_shares();
   base::MemoryBudget* const budget = worker_.memory().budget();
   if (shares == nullptr || budget == nullptr || owner_->policies->config.tenant.empty()) return;
-  const bool known = owner_->bucket != policy::Tenants::kUnknown;
+  const bool known = owner_->bucket.text != policy::Tenants::kUnknown;
   const Share share = known ? owner_->memory_share : owner_->policies->unidentified_share;
-  owner_->place = &shares->enter(owner_->bucket);
+  owner_->place = &shares->enter(owner_->bucket.key);
   account_.join(owner_->place->bytes, budget->limit() / Share::kWhole * share.ppm);
 }
 

@@ -48,7 +48,7 @@ bool Exchange::shed() {
   // It has waited for its place, and a reload led it here again.
   if (owner_ != nullptr && owner_->admitted) return false;
   const bool known = owner_ != nullptr && !owner_->tenant.empty();
-  const uint64_t hash = known ? base::hash64(owner_->bucket) : worker_.rng().next();
+  const uint64_t hash = known ? base::hash64(owner_->bucket.text) : worker_.rng().next();
   const uint8_t priority = this->priority();
   if (!worker_.shedder().refuses(priority, hash)) return false;
   worker_.mutable_stats().shed_by_priority[priority].add();

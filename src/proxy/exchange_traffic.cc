@@ -53,13 +53,11 @@ void Exchange::count_traffic(int64_t total_us) {
   if (policies == nullptr) return;
   const TrafficOutcome outcome = traffic_outcome();
   const auto us = static_cast<uint64_t>(std::max<int64_t>(total_us, 0));
-  const auto count = [&](policy::Traffic* traffic, std::string_view name) {
-    if (traffic == nullptr) return;
-    traffic->table(worker_.index())
-        .count(name.empty() ? policy::Tenants::kUnknown : name, outcome, us);
+  const auto count = [&](policy::Traffic* traffic, const policy::CountedName& name) {
+    if (traffic != nullptr) traffic->table(worker_.index()).count(name, outcome, us);
   };
   count(policies->tenant_traffic.get(), owner_->bucket);
-  count(policies->function_traffic.get(), owner_->function);
+  count(policies->function_traffic.get(), owner_->counted_function);
 }
 
 }  // namespace weir::proxy

@@ -34,9 +34,10 @@ struct Owner final : policy::LimitObserver {
   Exchange& exchange;
   const Policies* policies;  ///< Of the snapshot that it was identified by.
   std::shared_ptr<const Policies> kept;
-  std::string_view tenant;  ///< As identified; empty: no rule yielded one.
-  std::string_view bucket;  ///< The name that it is counted by.
+  std::string_view tenant;     ///< As identified; empty: no rule yielded one.
+  policy::CountedName bucket;  ///< The name that it is counted by; has a key where rules tell it.
   std::string_view function;
+  policy::CountedName counted_function;  ///< The same of his function, which may be `unknown`.
   std::string_view class_name;
   uint32_t weight = 1;  ///< Of the class.
   uint8_t priority = kDefaultPriority;

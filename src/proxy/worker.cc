@@ -48,7 +48,6 @@ Worker::Worker(const Clock& clock, WorkerOptions options)
       mirroring_(*this, options.mirrors),
       exchange_memory_(sizeof(base::Block) + sizeof(Exchange), kFreeExchanges),
       h2_stream_memory_(sizeof(base::Block) + sizeof(H2DownstreamStream), kFreeExchanges),
-      held_by_function_(rng_.next()),
       heartbeat_(net::timer_callback<&Worker::on_heartbeat>(this)),
       relief_(net::timer_callback<&Worker::on_relief>(this)) {
   if (options_.office != nullptr) limits_.emplace(clock, options_);

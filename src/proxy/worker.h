@@ -50,7 +50,7 @@ struct WorkerOptions {
   uint64_t seed = 0;                       ///< For load balancing, jitter and ids.
   base::LogRing* access_log = nullptr;     ///< Outlives the worker; its one writer is this worker.
   policy::PlaceOffice* office = nullptr;   ///< Between all workers, outlives them; null: no limits.
-  policy::KeySecret limit_secret{};        ///< That of the policy::LimitRegistry.
+  policy::KeySecret limit_secret{};        ///< That of the policy::LimitRegistry, for all names.
   DescriptorGuard* descriptors = nullptr;  ///< Between all workers; null: never short of any.
   base::MemoryBudget* memory = nullptr;    ///< Of the process, outlives the worker; null: no bound.
   policy::MemoryShares* shares = nullptr;  ///< Beside it; null: tenants have no shares.
@@ -103,6 +103,8 @@ class Worker {
   /// What has to go while memory is short: one relaxed load.
   base::MemoryStage memory_stage() const { return meter_.stage(); }
   policy::HeldByName& held_by_function() { return held_by_function_; }
+  /// What the names of tenants and functions are hashed under, by all tables that know them.
+  const policy::KeySecret& name_secret() const { return options_.limit_secret; }
   /// Null: tenants have no shares of it.
   policy::MemoryShares* memory_shares() { return options_.shares; }
   net::PipePool& pipes() { return pipes_; }

@@ -9,6 +9,8 @@
 namespace weir::policy {
 namespace {
 
+CountedName counted(std::string_view name) { return CountedName::make(KeySecret{1, 2}, name); }
+
 HeldByName::Sums read(const HeldByName& held) {
   HeldByName::Sums sums;
   held.read(sums);
@@ -16,9 +18,9 @@ HeldByName::Sums read(const HeldByName& held) {
 }
 
 TEST(HeldByName, ExchangesOfOneNameAreOneSum) {
-  HeldByName held(7);
-  HeldByName::Place& one = held.enter("resize");
-  HeldByName::Place& two = held.enter("resize");
+  HeldByName held;
+  HeldByName::Place& one = held.enter(counted("resize"));
+  HeldByName::Place& two = held.enter(counted("resize"));
   EXPECT_EQ(&one, &two);
   one.bytes.add(4096);
   two.bytes.add(100);
@@ -26,22 +28,22 @@ TEST(HeldByName, ExchangesOfOneNameAreOneSum) {
 }
 
 TEST(HeldByName, WhoHoldsNothingIsNotNamed) {
-  HeldByName held(7);
-  held.enter("resize");
+  HeldByName held;
+  held.enter(counted("resize"));
   EXPECT_EQ(read(held), (HeldByName::Sums{{"", 0}}));
 }
 
 TEST(HeldByName, ANameThatCannotBeToldIsAmongTheOthers) {
-  HeldByName held(7);
-  held.enter("other").bytes.add(10);
-  held.enter(std::string(HeldByName::kMaxName + 1, 'x')).bytes.add(20);
+  HeldByName held;
+  held.enter(counted("other")).bytes.add(10);
+  held.enter(counted(std::string(HeldByName::kMaxName + 1, 'x'))).bytes.add(20);
   EXPECT_EQ(read(held), (HeldByName::Sums{{"", 30}}));
 }
 
 TEST(HeldByName, NoPlaceIsTakenFromWhoIsThere) {
-  HeldByName held(7);
+  HeldByName held;
   constexpr int kNames = 5000;  // more than there are places
-  for (int i = 0; i < kNames; ++i) held.enter("f" + std::to_string(i)).bytes.add(1);
+  for (int i = 0; i < kNames; ++i) held.enter(counted("f" + std::to_string(i))).bytes.add(1);
   const HeldByName::Sums sums = read(held);
   std::int64_t all = 0;
   for (const auto& [name, bytes] : sums) {
@@ -55,9 +57,9 @@ TEST(HeldByName, NoPlaceIsTakenFromWhoIsThere) {
 }
 
 TEST(HeldByName, APlaceIsFreeAgainWhenItsUsersHaveGone) {
-  HeldByName held(7);
+  HeldByName held;
   for (int i = 0; i < 5000; ++i) {
-    HeldByName::Place& place = held.enter("f" + std::to_string(i));
+    HeldByName::Place& place = held.enter(counted("f" + std::to_string(i)));
     place.bytes.add(1);
     EXPECT_TRUE(read(held).contains("f" + std::to_string(i)));
     place.bytes.sub(1);
@@ -66,9 +68,9 @@ TEST(HeldByName, APlaceIsFreeAgainWhenItsUsersHaveGone) {
 }
 
 TEST(HeldByName, WhatIsNoUtf8IsReadWithQuestionMarks) {
-  HeldByName held(7);
-  held.enter("a\xff").bytes.add(1);
-  held.enter("a\xfe").bytes.add(2);
+  HeldByName held;
+  held.enter(counted("a\xff")).bytes.add(1);
+  held.enter(counted("a\xfe")).bytes.add(2);
   EXPECT_EQ(read(held), (HeldByName::Sums{{"", 0}, {"a?", 3}}));
 }
 

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <set>
 #include <string>
 #include <utility>
@@ -27,19 +28,46 @@ TEST(SipHasher, MatchesTheReferenceVectors) {
 }
 
 LimitKey key_of(std::initializer_list<std::string_view> values, KeySecret secret = kReference) {
-  KeyHasher hasher(secret);
-  for (const std::string_view value : values) hasher.add(value);
-  return hasher.finish();
+  KeyJoiner joiner;
+  for (const std::string_view value : values) joiner.add(key_of_name(secret, value));
+  return joiner.finish();
 }
 
-TEST(KeyHasher, TellsApartWhereAValueEnds) {
+TEST(KeyJoiner, TellsApartWhereAValueEnds) {
   EXPECT_NE(key_of({"ab", "c"}), key_of({"a", "bc"}));
   EXPECT_NE(key_of({"abc", ""}), key_of({"", "abc"}));
   EXPECT_NE(key_of({"abc"}), key_of({"abc", ""}));
   EXPECT_NE(key_of({std::string_view("a\0", 2)}), key_of({"a"}));
 }
 
-TEST(KeyHasher, DependsOnEveryByteAtEveryLength) {
+TEST(KeyJoiner, TheKeyOfOneNameIsItsOwn) {
+  EXPECT_EQ(key_of({"acme"}), key_of_name(kReference, "acme"));
+}
+
+TEST(KeyJoiner, DependsOnTheOrder) {
+  EXPECT_NE(key_of({"a", "b"}), key_of({"b", "a"}));
+  EXPECT_NE(key_of({"a", "b", "c"}), key_of({"a", "c", "b"}));
+}
+
+// Each pair has a place of its own, and neighbours among functions are none of another tenant's.
+TEST(KeyJoiner, PairsOfFewNamesSpreadAsManyNamesDo) {
+  constexpr std::size_t kPlaces = 64;
+  std::array<int, kPlaces> low{};
+  std::array<int, kPlaces> high{};
+  for (int tenant = 0; tenant < 80; ++tenant) {
+    for (int function = 0; function < 80; ++function) {
+      const LimitKey key = key_of({"t" + std::to_string(tenant), "f" + std::to_string(function)});
+      ++low[(key.lo & UINT32_MAX) * kPlaces >> 32];
+      ++high[key.hi >> 58];
+    }
+  }
+  for (std::size_t i = 0; i < kPlaces; ++i) {
+    EXPECT_NEAR(low[i], 100, 50) << i;
+    EXPECT_NEAR(high[i], 100, 50) << i;
+  }
+}
+
+TEST(KeyJoiner, DependsOnEveryByteAtEveryLength) {
   std::set<std::pair<std::uint64_t, std::uint64_t>> seen;
   for (std::size_t length = 0; length < 40; ++length) {
     const std::string base(length, 'x');
@@ -54,7 +82,7 @@ TEST(KeyHasher, DependsOnEveryByteAtEveryLength) {
   }
 }
 
-TEST(KeyHasher, AnotherSecretGivesOtherKeys) {
+TEST(KeyJoiner, AnotherSecretGivesOtherKeys) {
   EXPECT_NE(key_of({"acme"}), key_of({"acme"}, {1, 2}));
 }
 

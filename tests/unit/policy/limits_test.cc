@@ -111,6 +111,26 @@ TEST_F(LimitsTest, ALimitCountsByItsDimensions) {
   EXPECT_EQ(passing(facts("b", "f")), 3);
 }
 
+TEST_F(LimitsTest, KeysThatTheCallerHasAreThoseMadeHere) {
+  LimitConfig both = limit("tf", {kTenant, kFunction});
+  both.amounts.requests = rate(1, 4);
+  LimitConfig own = limit("t", {kTenant});
+  own.amounts.requests = rate(1, 100);
+  own.overrides = {{{"a"}, both.amounts}};
+  load({both, own});
+  const LimitKey tenant = key_of_name(kSecret, "a");
+  const LimitKey function = key_of_name(kSecret, "f");
+  LimitFacts of = facts("a", "f");
+  EXPECT_TRUE(passes(of));
+  of.tenant_key = &tenant;
+  EXPECT_TRUE(passes(of));
+  of.function_key = &function;
+  EXPECT_EQ(passing(of), 2);
+  of.function = "g";
+  of.function_key = nullptr;
+  EXPECT_EQ(passing(of), 0) << "the override is found by the key as well";
+}
+
 TEST_F(LimitsTest, AddressesCountByPrefixAndMappedOnesAsIpv4) {
   LimitConfig config = limit("ip", {{Kind::kClientIp, ""}});
   config.amounts.requests = rate(1, 3);
@@ -446,9 +466,8 @@ TEST_F(LimitsTest, AnyMixOfEndsLeavesNothingHeld) {
   const auto functions = registry_.state(function);
   for (const auto& [state, name] : {std::pair{tenants, "t"}, {functions, "f"}}) {
     for (int i = 0; i < 4; ++i) {
-      KeyHasher hasher(kSecret);
-      hasher.add(name + std::to_string(i));
-      const PlaceTable::Load load = state->places->table().load(hasher.finish());
+      const LimitKey key = key_of_name(kSecret, name + std::to_string(i));
+      const PlaceTable::Load load = state->places->table().load(key);
       EXPECT_EQ(load.places, 0U);
       EXPECT_EQ(load.waiting, 0U);
     }

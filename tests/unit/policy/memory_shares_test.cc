@@ -9,26 +9,26 @@
 namespace weir::policy {
 namespace {
 
-constexpr KeySecret kSecret{1, 2};
+LimitKey key_of(std::string_view tenant) { return key_of_name(KeySecret{1, 2}, tenant); }
 
 TEST(MemoryShares, ATenantHasOnePlace) {
-  MemoryShares shares(kSecret);
-  MemoryShares::Place& one = shares.enter("acme");
-  EXPECT_EQ(&shares.enter("acme"), &one);
-  EXPECT_NE(&shares.enter("globex"), &one);
+  MemoryShares shares;
+  MemoryShares::Place& one = shares.enter(key_of("acme"));
+  EXPECT_EQ(&shares.enter(key_of("acme")), &one);
+  EXPECT_NE(&shares.enter(key_of("globex")), &one);
 }
 
 TEST(MemoryShares, NobodyIsInnocentBeforeTheFirstLook) {
-  EXPECT_EQ(MemoryShares(kSecret).even_share(), 0);
+  EXPECT_EQ(MemoryShares().even_share(), 0);
 }
 
 TEST(MemoryShares, TheEvenShareIsHalfOfTheBudgetDealtToThoseHereAndOneMore) {
-  MemoryShares shares(kSecret);
+  MemoryShares shares;
   shares.measure(1200);
   EXPECT_EQ(shares.even_share(), 600);
   std::vector<MemoryShares::Place*> places;
-  for (int i = 0; i < 5; ++i) places.push_back(&shares.enter("t" + std::to_string(i)));
-  shares.enter("t0");  // the same once more
+  for (int i = 0; i < 5; ++i) places.push_back(&shares.enter(key_of("t" + std::to_string(i))));
+  shares.enter(key_of("t0"));  // the same once more
   shares.measure(1200);
   EXPECT_EQ(shares.even_share(), 100);
   for (MemoryShares::Place* place : places) shares.leave(*place);
@@ -37,7 +37,7 @@ TEST(MemoryShares, TheEvenShareIsHalfOfTheBudgetDealtToThoseHereAndOneMore) {
 }
 
 TEST(MemoryShares, WhoAsksForRoomIsHeardForATenthOfASecond) {
-  MemoryShares shares(kSecret);
+  MemoryShares shares;
   const TimePoint now{std::chrono::hours(1)};
   EXPECT_FALSE(shares.room_asked(now));
   shares.ask_for_room(now);

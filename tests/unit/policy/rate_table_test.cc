@@ -19,11 +19,7 @@ using std::chrono::seconds;
 
 constexpr KeySecret kSecret{1, 2};
 
-LimitKey key_of(std::uint64_t number) {
-  KeyHasher hasher(kSecret);
-  hasher.add(std::to_string(number));
-  return hasher.finish();
-}
+LimitKey key_of(std::uint64_t number) { return key_of_name(kSecret, std::to_string(number)); }
 
 Rate rate_of(std::uint64_t amount, std::uint64_t burst, Millis window = seconds(1)) {
   return Rate(RateConfig{amount, window, burst});

@@ -16,9 +16,7 @@ namespace weir::policy {
 namespace {
 
 LimitKey key_of(std::uint64_t number) {
-  KeyHasher hasher(KeySecret{1, 2});
-  hasher.add(std::to_string(number));
-  return hasher.finish();
+  return key_of_name(KeySecret{1, 2}, std::to_string(number));
 }
 
 void on_threads(unsigned count, const std::function<void(unsigned)>& body) {

@@ -11,7 +11,7 @@ namespace {
 
 using enum TrafficOutcome;
 
-constexpr std::uint64_t kSeed = 7;
+CountedName counted(std::string_view name) { return CountedName::make(KeySecret{1, 2}, name); }
 
 std::map<std::string, std::uint64_t> totals(Traffic& traffic) {
   std::map<std::string, std::uint64_t> out;
@@ -23,18 +23,18 @@ std::map<std::string, std::uint64_t> totals(Traffic& traffic) {
 }
 
 void count(TrafficTable& table, std::string_view name, int times) {
-  for (int i = 0; i < times; ++i) table.count(name, kOk, 100);
+  for (int i = 0; i < times; ++i) table.count(counted(name), kOk, 100);
 }
 
 TEST(Traffic, CountsOutcomesAndLatencyByName) {
-  Traffic traffic(1, 4, kSeed);
+  Traffic traffic(1, 4);
   TrafficTable& table = traffic.table(0);
-  table.count("acme", kOk, 100);
-  table.count("acme", kOk, 256);
-  table.count("acme", kClientError, 1023);
-  table.count("acme", kServerError, 1024);
-  table.count("acme", kRefused, 5);
-  table.count("acme", kOk, 60'000'000);
+  table.count(counted("acme"), kOk, 100);
+  table.count(counted("acme"), kOk, 256);
+  table.count(counted("acme"), kClientError, 1023);
+  table.count(counted("acme"), kServerError, 1024);
+  table.count(counted("acme"), kRefused, 5);
+  table.count(counted("acme"), kOk, 60'000'000);
   const auto lines = traffic.read();
   ASSERT_EQ(lines.size(), 2U);
   EXPECT_EQ(lines[0].name, "acme");
@@ -47,7 +47,7 @@ TEST(Traffic, CountsOutcomesAndLatencyByName) {
 }
 
 TEST(Traffic, SumsOverWorkersAndReads) {
-  Traffic traffic(2, 4, kSeed);
+  Traffic traffic(2, 4);
   count(traffic.table(0), "acme", 3);
   EXPECT_EQ(totals(traffic)["acme"], 3U);
   count(traffic.table(0), "acme", 2);
@@ -57,7 +57,7 @@ TEST(Traffic, SumsOverWorkersAndReads) {
 }
 
 TEST(Traffic, NamesTheBusiestAndSumsTheRest) {
-  Traffic traffic(1, 2, kSeed);
+  Traffic traffic(1, 2);
   count(traffic.table(0), "a", 5);
   count(traffic.table(0), "b", 50);
   count(traffic.table(0), "c", 40);
@@ -66,7 +66,7 @@ TEST(Traffic, NamesTheBusiestAndSumsTheRest) {
 }
 
 TEST(Traffic, WhoBecomesBusyTakesTheNameOfWhoFellSilent) {
-  Traffic traffic(1, 2, kSeed);
+  Traffic traffic(1, 2);
   count(traffic.table(0), "a", 50);
   count(traffic.table(0), "b", 50);
   (void)traffic.read();
@@ -85,7 +85,7 @@ TEST(Traffic, WhoBecomesBusyTakesTheNameOfWhoFellSilent) {
 }
 
 TEST(Traffic, EveryRequestIsCountedOnceWhateverNamesCome) {
-  Traffic traffic(1, 8, kSeed);
+  Traffic traffic(1, 8);
   std::uint64_t counted = 0;
   std::uint64_t read = 0;
   std::map<std::string, std::uint64_t> before;
@@ -108,7 +108,7 @@ TEST(Traffic, EveryRequestIsCountedOnceWhateverNamesCome) {
 }
 
 TEST(Traffic, WhatIsAsBusyAsItsPlacesAllowIsNamedCompletely) {
-  Traffic traffic(1, 50, kSeed);
+  Traffic traffic(1, 50);
   for (int round = 0; round < 100; ++round) {
     for (int i = 0; i < 50; ++i) count(traffic.table(0), "t" + std::to_string(i), 1);
   }
@@ -118,7 +118,7 @@ TEST(Traffic, WhatIsAsBusyAsItsPlacesAllowIsNamedCompletely) {
 }
 
 TEST(Traffic, NamesAreReadableAndTellApartWhatIsOther) {
-  Traffic traffic(1, 8, kSeed);
+  Traffic traffic(1, 8);
   TrafficTable& table = traffic.table(0);
   count(table, "gr\xc3\xbc\xc3\x9f", 1);
   count(table, "\xff\xfe", 2);
