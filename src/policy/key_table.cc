@@ -20,6 +20,9 @@ constexpr auto kRelease = std::memory_order_release;
 constexpr std::uint64_t kBusy = ~std::uint64_t{0};
 constexpr std::size_t kBytesPerKey = 72;
 
+// 64 KiB: some 1,500 keys.
+constexpr std::size_t kSmallTable = 16;
+
 constexpr std::uint64_t value_of(std::uint64_t word) { return word >> KeyTable::kTagBits; }
 constexpr std::uint64_t next_tag(std::uint64_t word) { return (word + 1) & KeyTable::kTagMask; }
 
@@ -132,9 +135,11 @@ KeyTable::Slot* KeyTable::vacate(Page*& page, const LimitKey& key, std::uint64_t
   return nullptr;
 }
 
-// Idle keys go first, if there are enough of them to pay for the work.
+// Idle keys go first, if there are enough of them to pay for the work. A small table grows instead:
+// a key that comes again costs ten times as much when it has been forgotten.
 void KeyTable::make_room(Page*& page, const LimitKey& key, std::uint64_t now) {
-  if (count_idle(*page, now) >= kSlots / 4) return purge(*page, now);
+  const bool small = next_page_.load(kRelaxed) < std::min(kSmallTable, max_pages_);
+  if (!small && count_idle(*page, now) >= kSlots / 4) return purge(*page, now);
   while (page->used >= kCrowded && split(page, key)) {
   }
 }

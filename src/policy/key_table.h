@@ -5,10 +5,11 @@
 //
 //   directory (leading bits of key.hi) -> page -> 168 slots {key, word}, linear probing from key.lo
 //
-// A page that is nearly full first throws out idle keys (what they lose is nothing: `idle` says
-// so), else splits in two (extendible hashing, Fagin 1979): memory follows the keys in use, at
-// about 40 bytes a key and never above 72 x max_keys, and no growth moves more than one page. Where
-// no page is left and no key is idle, new keys share one overflow word.
+// A page that is nearly full splits in two (extendible hashing, Fagin 1979) until the table has 64
+// KiB; from then on it first throws out idle keys (what they lose is nothing: `idle` says so), and
+// splits only if there are few: memory follows the keys in use, at about 40 bytes a key and never
+// above 72 x max_keys, and no growth moves more than one page. Where no page is left and no key is
+// idle, new keys share one overflow word.
 //
 // A word is {value: 58 bits, tag: 6 bits}; the value 0 is an empty slot. The tag changes whenever a
 // slot changes hands or value and owner are rebuilt, so that a compare-and-swap prepared for one
