@@ -26,7 +26,7 @@ void* Arena::allocate_slow(size_t bytes) {
   return block->data();
 }
 
-std::string_view Arena::concat(std::initializer_list<std::string_view> parts) {
+std::string_view Arena::concat(std::span<const std::string_view> parts) {
   size_t total = 0;
   for (std::string_view part : parts) total += part.size();
   if (total == 0) return {};

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstring>
 #include <initializer_list>
+#include <span>
 #include <string_view>
 #include <type_traits>
 
@@ -47,7 +48,10 @@ class Arena {
     std::memcpy(memory, text.data(), text.size());
     return {memory, text.size()};
   }
-  std::string_view concat(std::initializer_list<std::string_view> parts);
+  std::string_view concat(std::span<const std::string_view> parts);
+  std::string_view concat(std::initializer_list<std::string_view> parts) {
+    return concat(std::span(parts.begin(), parts.size()));
+  }
   /// Gives everything back. All views into the arena are dead.
   void reset();
   /// Bytes of blocks held.

@@ -205,6 +205,7 @@ Limit::Limit(const LimitConfig& config, std::shared_ptr<LimitState> state, const
       scope_(scope_of(config.key)),
       key_(config.key),
       match_(config.match),
+      refusals_(make_refusal_texts(config_name_, scope_, key_.empty())),
       cost_header_(config.cost_header),
       dry_run_(config.dry_run),
       ipv6_prefix_(config.ipv6_prefix),

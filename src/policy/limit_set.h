@@ -26,6 +26,7 @@
 #include "base/counters.h"
 #include "policy/places.h"
 #include "policy/rate_table.h"
+#include "policy/refusal.h"
 
 namespace weir::policy {
 
@@ -104,6 +105,9 @@ class Limit {
   const std::string& scope() const { return scope_; }
   bool node_wide() const { return key_.empty(); }
   bool dry_run() const { return dry_run_; }
+  const RefusalText& refusal(LimitCause cause) const {
+    return refusals_[static_cast<std::size_t>(cause)];
+  }
   const std::string& cost_header() const { return cost_header_; }
   LimitState& state() const { return *state_; }
 
@@ -133,6 +137,7 @@ class Limit {
   std::string scope_;
   std::vector<LimitDimension> key_;
   LimitMatch match_;
+  RefusalTexts refusals_;
   std::string cost_header_;
   bool dry_run_;
   std::uint32_t ipv6_prefix_;

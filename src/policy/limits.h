@@ -31,7 +31,7 @@ class WorkerLimits;
 
 struct LimitVerdict {
   enum class Outcome : std::uint8_t { kPass, kRefuse, kWait };
-  enum class Cause : std::uint8_t { kRate, kConcurrency, kQueueFull, kQueueDelay };
+  using Cause = LimitCause;
 
   Outcome outcome = Outcome::kPass;
   // Of a refusal. The limit lives until the hold is released.
@@ -46,6 +46,8 @@ struct LimitVerdict {
   std::uint64_t window_s = 0;
   std::uint64_t reset_s = 0;
 
+  /// Requires: kRefuse.
+  const RefusalText& text() const { return limit->refusal(cause); }
   /// 503 for what the whole node shares, 429 for what is somebody's own.
   std::uint16_t status() const { return limit != nullptr && limit->node_wide() ? 503 : 429; }
   /// Whole seconds, at least one.

@@ -40,6 +40,7 @@ namespace weir::policy {
 enum class TrafficOutcome : uint8_t;
 enum class CellReason : std::uint8_t;
 struct LimitVerdict;
+struct RefusalText;
 struct ReleaseRow;
 }  // namespace weir::policy
 
@@ -213,6 +214,8 @@ class Exchange final : public base::ListLink<> {
   uint16_t upstream_status() const { return upstream_status_; }
   /// The status of weir's own answer to `error`.
   uint16_t status_of(const Error& error) const;
+  /// What a limit has to say that has refused it; null: nothing has been said so, or by others.
+  const policy::RefusalText* refusal_text() const;
   /// In digits, in the arena.
   std::string_view number_text(uint32_t number);
   bool finished() const { return step_ == Step::kFinished; }

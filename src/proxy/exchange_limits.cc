@@ -30,34 +30,6 @@ constexpr uint64_t kHeldByHead = sizeof(Exchange) + 4096;
 // tables are not touched for each read.
 constexpr uint64_t kChargeStep = 64 * 1024;
 
-ErrorCode code_of(const policy::LimitVerdict& verdict) {
-  const bool node = verdict.status() == 503;
-  switch (verdict.cause) {
-    case Cause::kRate:
-      return node ? ErrorCode::kNodeRateLimited : ErrorCode::kRateLimited;
-    case Cause::kQueueFull:
-      return node ? ErrorCode::kNodeQueueFull : ErrorCode::kQueueFull;
-    case Cause::kQueueDelay:
-      return node ? ErrorCode::kNodeQueueTimeout : ErrorCode::kQueueTimeout;
-    case Cause::kConcurrency:
-      break;
-  }
-  return node ? ErrorCode::kNodeConcurrencyLimited : ErrorCode::kConcurrencyLimited;
-}
-
-std::string_view words_of(Cause cause) {
-  switch (cause) {
-    case Cause::kQueueFull:
-      return ", its queue is full";
-    case Cause::kQueueDelay:
-      return ", waited in vain";
-    case Cause::kRate:
-    case Cause::kConcurrency:
-      break;
-  }
-  return {};
-}
-
 }  // namespace
 
 // ---- The owner.
@@ -222,14 +194,19 @@ void Exchange::resume_admitted() {
 
 void Exchange::refuse(const policy::LimitVerdict& verdict) {
   owner_->refusal = verdict;
-  const std::string_view detail =
-      arena_.concat({"limit ", verdict.limit->name(), " by ", verdict.limit->scope(),
-                     words_of(verdict.cause), std::string_view("\0", 1)});
-  fail(make_error(code_of(verdict), detail.data()));
+  // The text lives as long as the limit, and that as long as the hold.
+  const policy::RefusalText& text = verdict.text();
+  fail(make_error(text.code, text.detail.c_str()));
 }
 
 bool Exchange::refused_by_limit() const {
   return owner_ != nullptr && owner_->refusal.limit != nullptr && failed_;
+}
+
+const policy::RefusalText* Exchange::refusal_text() const {
+  if (!refused_by_limit()) return nullptr;
+  const policy::RefusalText& text = owner_->refusal.text();
+  return error_.detail == text.detail.c_str() ? &text : nullptr;
 }
 
 // draft-ietf-httpapi-ratelimit-headers, and Retry-After (RFC 9110, 10.2.3).

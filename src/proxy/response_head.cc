@@ -3,10 +3,12 @@
 
 #include <charconv>
 
+#include "base/error_text.h"
 #include "http/forwarded.h"
 #include "http/head.h"
 #include "http/header_id.h"
 #include "http/status.h"
+#include "policy/refusal.h"
 #include "proxy/cell_heads.h"
 #include "proxy/exchange.h"
 #include "proxy/hops.h"
@@ -92,17 +94,14 @@ bool refused_by_weir(const ResponseHead& head) {
 std::string_view proxy_status(const Error& error, Exchange& exchange) {
   const ErrorInfo& info = error_info(error.code);
   base::Arena& arena = exchange.arena();
+  const std::string_view detail = error.detail != nullptr ? error.detail : "";
   if (exchange.trail() != nullptr) {
-    const std::string_view detail = error.detail != nullptr ? error.detail : "";
     return arena.concat({"weir; error=", info.proxy_status, "; details=\"", info.reason,
                          detail.empty() ? "" : ": ", detail,
                          "; tried before: ", trail_text(exchange), "\""});
   }
-  if (error.detail == nullptr) {
-    return arena.concat({"weir; error=", info.proxy_status, "; details=\"", info.reason, "\""});
-  }
-  return arena.concat(
-      {"weir; error=", info.proxy_status, "; details=\"", info.reason, ": ", error.detail, "\""});
+  if (const policy::RefusalText* const text = exchange.refusal_text()) return text->proxy_status;
+  return arena.concat(base::proxy_status_pieces(info, detail));
 }
 
 ErrorBody error_body(const Error& error, Exchange& exchange) {
@@ -110,8 +109,10 @@ ErrorBody error_body(const Error& error, Exchange& exchange) {
   base::Arena& arena = exchange.arena();
   const std::string_view detail = error.detail != nullptr ? error.detail : "";
   if (!accepts_json(exchange.request())) {
-    return {"text/plain; charset=utf-8",
-            arena.concat({info.reason, detail.empty() ? "" : ": ", detail, ". ", info.hint, "\n"})};
+    const policy::RefusalText* const text = exchange.refusal_text();
+    return {"text/plain; charset=utf-8", text != nullptr
+                                             ? text->plain_body
+                                             : arena.concat(base::plain_body_pieces(info, detail))};
   }
   const uint16_t code = exchange.status_of(error);
   char status[8];

@@ -131,6 +131,32 @@ TEST_F(LimitsTest, KeysThatTheCallerHasAreThoseMadeHere) {
   EXPECT_EQ(passing(of), 0) << "the override is found by the key as well";
 }
 
+TEST_F(LimitsTest, ARefusalHasItsWordsReady) {
+  LimitConfig config = limit("tiny", {kTenant});
+  config.amounts.requests = rate(1, 1);
+  load({config});
+  EXPECT_TRUE(passes(facts("a")));
+  Request request;
+  const RefusalText& text = check(request, facts("a")).text();
+  EXPECT_EQ(text.code, ErrorCode::kRateLimited);
+  EXPECT_EQ(text.detail, "limit tiny by tenant");
+  EXPECT_EQ(text.proxy_status, "weir; error=" + std::string(error_info(text.code).proxy_status) +
+                                   "; details=\"rate_limited: limit tiny by tenant\"");
+  EXPECT_EQ(text.plain_body, "rate_limited: limit tiny by tenant. " +
+                                 std::string(error_info(text.code).hint) + "\n");
+}
+
+TEST(RefusalTexts, SayWhyAndWhose) {
+  const RefusalTexts own = make_refusal_texts("slots", "tenant,function", false);
+  const auto& full = own[static_cast<std::size_t>(LimitCause::kQueueFull)];
+  EXPECT_EQ(full.code, ErrorCode::kQueueFull);
+  EXPECT_EQ(full.detail, "limit slots by tenant,function, its queue is full");
+  const RefusalTexts node = make_refusal_texts("all", "node", true);
+  const auto& late = node[static_cast<std::size_t>(LimitCause::kQueueDelay)];
+  EXPECT_EQ(late.code, ErrorCode::kNodeQueueTimeout);
+  EXPECT_EQ(late.detail, "limit all by node, waited in vain");
+}
+
 TEST_F(LimitsTest, AddressesCountByPrefixAndMappedOnesAsIpv4) {
   LimitConfig config = limit("ip", {{Kind::kClientIp, ""}});
   config.amounts.requests = rate(1, 3);
