@@ -29,7 +29,8 @@ const TenantClass* Tenants::find_class(std::string_view name) const {
 }
 
 Tenants::Standing Tenants::standing(std::string_view tenant, std::string_view class_name) const {
-  const auto member = members_.find(tenant);
+  // Hashing a name for an empty directory would be the dearest part of this.
+  const auto member = members_.empty() ? members_.end() : members_.find(tenant);
   const bool known = member != members_.end();
   Standing out{known || open_ ? tenant : kUnknown, &classes_[known ? member->second : 0]};
   if (!class_name.empty()) {

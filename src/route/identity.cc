@@ -86,30 +86,31 @@ Result<Identity> IdentityRules::identify(const IdentityFacts& facts) const {
 }
 
 Result<std::string_view> IdentityRules::first_of(const Rules& rules, const IdentityFacts& facts) {
+  std::string_view value;
   for (const Rule& rule : rules) {
-    const auto value = checked(rule, facts);
-    if (!value || !value->empty()) return value;
-  }
-  return std::string_view{};
-}
-
-Result<std::string_view> IdentityRules::checked(const Rule& rule, const IdentityFacts& facts) {
-  const auto value = value_of(rule, facts);
-  if (!value) return value;
-  if (value->size() > kMaxBytes) {
-    return fail(fault_of(rule.kind), "an identity is longer than 256 bytes");
-  }
-  if (std::ranges::any_of(*value, is_control)) {
-    return fail(fault_of(rule.kind), "an identity holds control bytes");
+    const char* const problem = read(rule, facts, value);
+    if (problem != nullptr) return fail(fault_of(rule.kind), problem);
+    if (!value.empty()) break;
   }
   return value;
 }
 
-Result<std::string_view> IdentityRules::value_of(const Rule& rule, const IdentityFacts& facts) {
+const char* IdentityRules::read(const Rule& rule, const IdentityFacts& facts,
+                                std::string_view& value) {
+  value = {};
+  if (rule.kind != Kind::kHeader) {
+    value = value_of(rule, facts);
+  } else if (facts.trusted_peer && !read_header(rule, facts.head.headers, value)) {
+    return "an identity is told twice, and differently";
+  }
+  if (value.size() > kMaxBytes) return "an identity is longer than 256 bytes";
+  if (std::ranges::any_of(value, is_control)) return "an identity holds control bytes";
+  return nullptr;
+}
+
+// Of all but headers.
+std::string_view IdentityRules::value_of(const Rule& rule, const IdentityFacts& facts) {
   switch (rule.kind) {
-    case Kind::kHeader:
-      if (!facts.trusted_peer) return std::string_view{};
-      return header_of(rule, facts.head.headers);
     case Kind::kHostRegex:
       return captured(*rule.pattern, facts.head.host);
     case Kind::kPathRegex:
@@ -121,25 +122,25 @@ Result<std::string_view> IdentityRules::value_of(const Rule& rule, const Identit
     case Kind::kClientSan:
       return facts.client_san;
     case Kind::kValue:
-      return std::string_view(rule.text);
+      return rule.text;
+    case Kind::kHeader:
+      break;
   }
-  return std::string_view{};
+  return {};
 }
 
-Result<std::string_view> IdentityRules::header_of(const Rule& rule, const HeaderList& headers) {
-  std::string_view found;
+bool IdentityRules::read_header(const Rule& rule, const HeaderList& headers,
+                                std::string_view& value) {
   for (const Header& header : headers) {
     if (header.id != rule.id) continue;
     if (rule.id == HeaderId::kOther &&
         (header.name.size() != rule.text.size() || !http::iequals(header.name, rule.text))) {
       continue;
     }
-    if (!found.empty() && header.value != found) {
-      return fail(ErrorCode::kBadHeader, "an identity is told twice, and differently");
-    }
-    found = header.value;
+    if (!value.empty() && header.value != value) return false;
+    value = header.value;
   }
-  return found;
+  return true;
 }
 
 }  // namespace weir::route

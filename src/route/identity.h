@@ -76,9 +76,11 @@ class IdentityRules {
   static Result<std::string_view> first_of(const Rules& rules, const IdentityFacts& facts);
   static void explain_rules(const Rules& rules, std::string_view part, const IdentityFacts& facts,
                             std::vector<IdentityTrial>& out);
-  static Result<std::string_view> checked(const Rule& rule, const IdentityFacts& facts);
-  static Result<std::string_view> value_of(const Rule& rule, const IdentityFacts& facts);
-  static Result<std::string_view> header_of(const Rule& rule, const HeaderList& headers);
+  /// What a rule says, empty if nothing. Returns what is wrong with it; null: nothing is.
+  static const char* read(const Rule& rule, const IdentityFacts& facts, std::string_view& value);
+  static std::string_view value_of(const Rule& rule, const IdentityFacts& facts);
+  /// False: it is told twice, and differently.
+  static bool read_header(const Rule& rule, const HeaderList& headers, std::string_view& value);
 
   Rules tenant_;
   Rules function_;

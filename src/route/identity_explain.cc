@@ -70,17 +70,17 @@ std::vector<IdentityTrial> IdentityRules::explain(const IdentityFacts& facts) co
 void IdentityRules::explain_rules(const Rules& rules, std::string_view part,
                                   const IdentityFacts& facts, std::vector<IdentityTrial>& out) {
   for (const Rule& rule : rules) {
-    const auto value = checked(rule, facts);
+    std::string_view value;
+    const char* const problem = read(rule, facts, value);
     IdentityTrial& trial =
         out.emplace_back(IdentityTrial{part, words_of(rule.kind, rule.text), {}, false});
-    if (!value) {
-      const char* const detail = value.error().detail;
-      trial.outcome = std::string("is refused: ") + (detail != nullptr ? detail : "malformed");
+    if (problem != nullptr) {
+      trial.outcome = std::string("is refused: ") + problem;
       return;
     }
-    trial.wins = !value->empty();
+    trial.wins = !value.empty();
     trial.outcome =
-        trial.wins ? "says " + std::string(*value) : why_empty(rule.kind, rule.text, facts);
+        trial.wins ? "says " + std::string(value) : why_empty(rule.kind, rule.text, facts);
     if (trial.wins) return;
   }
 }
