@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <memory>
+#include <new>
 #include <utility>
 
 #include "base/check.h"
@@ -134,8 +135,8 @@ LimitVerdict WorkerLimits::begin(const LimitFacts& facts, LimitHold& hold, base:
     if (!limit.matches(facts)) continue;
     const LimitKey key = limit.key(facts);
     const LimitRule& rule = limit.rule(key, facts);
-    LimitHold::Entry& entry = *std::construct_at(hold.entries_ + hold.count_++,
-                                                 LimitHold::Entry{&limit, &rule, key, {}, {}, {}});
+    LimitHold::Entry& entry =
+        *new (hold.entries_ + hold.count_++) LimitHold::Entry{&limit, &rule, key, {}, {}, {}};
     if (!hold.peek_rates(entry, now, verdict)) return verdict;
     queues = queues || (rule.concurrency && rule.concurrency->max_waiting > 0);
     hold.counts_cost_ = hold.counts_cost_ || rule.cost.has_value();

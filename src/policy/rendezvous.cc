@@ -35,6 +35,11 @@ constexpr auto kLog2 = [] {
   return table;
 }();
 
+// Twice: names that differ in one letter must not meet keys that differ in one.
+std::uint64_t draw(std::uint64_t hash, std::uint64_t seed) {
+  return base::mix64(base::mix64(hash ^ seed) + hash);
+}
+
 }  // namespace
 
 std::uint64_t negative_log2(std::uint64_t x) {
@@ -55,18 +60,33 @@ Rendezvous::Rendezvous(std::span<const Node> nodes) {
   for (std::uint32_t i = 0; i < nodes.size(); ++i) {
     if (nodes[i].weight == 0) continue;
     places_.push_back({base::hash64(nodes[i].name), nodes[i].weight, i});
+    weighted_ = weighted_ || nodes[i].weight != places_.front().weight;
   }
+}
+
+// The least logarithm is that of the largest draw.
+std::uint32_t Rendezvous::pick_unweighted(std::uint64_t hash, std::uint64_t among) const {
+  std::uint32_t best = kNone;
+  std::uint64_t best_draw = 0;
+  for (const Place& place : places_) {
+    if ((among >> place.index & 1U) == 0) continue;
+    const std::uint64_t drawn = draw(hash, place.seed);
+    if (best != kNone && drawn <= best_draw) continue;
+    best = place.index;
+    best_draw = drawn;
+  }
+  return best;
 }
 
 std::uint32_t Rendezvous::pick(std::string_view key, std::uint64_t among) const {
   const std::uint64_t hash = base::hash64(key);
+  if (!weighted_) return pick_unweighted(hash, among);
   std::uint32_t best = kNone;
   std::uint64_t best_log = 0;
   std::uint64_t best_weight = 0;
   for (const Place& place : places_) {
     if ((among >> place.index & 1U) == 0) continue;
-    // Twice: names that differ in one letter must not meet keys that differ in one.
-    const std::uint64_t log = negative_log2(base::mix64(base::mix64(hash ^ place.seed) + hash));
+    const std::uint64_t log = negative_log2(draw(hash, place.seed));
     // log / weight < best_log / best_weight, without dividing: 39 and 20 bits.
     if (best != kNone && log * best_weight >= best_log * place.weight) continue;
     best = place.index;

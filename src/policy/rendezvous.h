@@ -36,7 +36,10 @@ class Rendezvous {
     std::uint32_t weight;
     std::uint32_t index;
   };
+  std::uint32_t pick_unweighted(std::uint64_t hash, std::uint64_t among) const;
+
   std::vector<Place> places_;  ///< Those with weight.
+  bool weighted_ = false;      ///< They do not all have the same.
 };
 
 /// -log2((x + 1) / 2^64) in units of 2^-32, for x below 2^64: 0 for the largest. Never falls as x

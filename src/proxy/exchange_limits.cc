@@ -134,7 +134,8 @@ IpAddress Exchange::client_address() const {
 std::string_view Exchange::client_key() {
   if (!trusted_peer_) return client_ip_;
   const IpAddress client = client_address();
-  if (client == IpAddress{}) return client_ip_;
+  // Mostly the peer itself, whose text is there already.
+  if (client == IpAddress{} || client == client_.peer->ip) return client_ip_;
   char text[net::Peer::kMaxText];
   return arena_.copy(net::Peer{client, 0, false}.ip_text(text));
 }
