@@ -195,7 +195,8 @@ def test_region_keeps_its_state_over_a_reload(lab):
     server.status = 200
     wait_for(gateway, "returning")
     assert gateway.reload({**config, "region": {**config["region"], "ttl": "1s"}})[0] == 0
-    assert region_of(gateway)["phase"] == "returning"
+    # On a busy machine a check may be late. One that knew nothing of before would be in.
+    assert region_of(gateway)["phase"] in ("returning", "out")
     del config["region"]
     assert gateway.reload(config)[0] == 0
     assert gateway.admin("/region/health").status == 404
