@@ -316,7 +316,7 @@ CodecPtr<CellConfig> member_section() {
   return section<S>(
       {
           key("weight", &S::weight, count<std::uint32_t>(0, kMaxWeight),
-              "Its part of the homes that are chosen by hash, relative to the others."),
+              "Its part of the homes that are chosen by hash; 0: named ones only, and no guests."),
           key("region", &S::region, word_or("null", name()),
               "Where it stands; hops stay in the region if they can."),
           key("state", &S::state, cell_state(),

@@ -215,6 +215,8 @@ uint32_t Exchange::roomiest_cell() {
   uint64_t best_rank = 0;
   for (uint32_t i = 0; i < cells.size(); ++i) {
     if ((cell_->visited >> i & 1U) != 0 || i == cell_->home) continue;
+    // A weight of 0 is for those who are named by pins and rules.
+    if (cells.member(i).weight == 0) continue;
     if (cells.state(i) != CellState::kActive || !cell_usable(i) || cell_open(i)) continue;
     const uint32_t room = room_in(i);
     if (room == 0) continue;

@@ -327,6 +327,9 @@ def test_cells_hop_goes_to_the_region_first_then_to_the_roomiest(lab):
     town.reload(cells={**town.config["cells"], "members": {
         "c1": {"state": "drained"}, "c2": {"capacity": 1000}, "c3": {"capacity": 10}}})
     assert town.home(X_Weir_Cell="c1") == "c2"
+    town.reload(cells={**town.config["cells"], "members": {
+        "c1": {"state": "drained"}, "c2": {"capacity": 1000, "weight": 0}, "c3": {"capacity": 10}}})
+    assert town.home(X_Weir_Cell="c1") == "c3", "a weight of 0 takes no guests"
 
 
 def test_cells_overload_sheds_and_does_not_spread(lab):
