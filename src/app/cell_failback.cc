@@ -73,9 +73,11 @@ void CellFailback::look_at(Entry& entry, TimePoint now) {
   const std::string why = why_out(entry);
   entry.failback.look(why.empty(), now);
   const MemberPhase phase = entry.failback.phase();
-  // Nothing comes back to who has never been there, and who is out is passed by anyway.
-  const bool comes_back = phase == MemberPhase::kWaiting || phase == MemberPhase::kRamping;
-  entry.cluster->set_home_share(comes_back ? entry.failback.share() : upstream::Failback::kWhole);
+  // Nothing comes back to who has never been there. Who is out is passed by anyway, and with no
+  // share he has nothing at once when he is well, before the next look.
+  const bool whole = phase == MemberPhase::kUp || !entry.served;
+  const uint32_t part = phase == MemberPhase::kDown ? 0 : entry.failback.share();
+  entry.cluster->set_home_share(whole ? upstream::Failback::kWhole : part);
   const bool news = std::exchange(entry.served, entry.served || phase == MemberPhase::kUp);
   if (before == phase || !news) return;
   const bool worse = phase == MemberPhase::kDown;

@@ -76,6 +76,18 @@ def test_cells_come_home_bit_by_bit_and_none_leaves_again(lab):
                "the log tells")
 
 
+def test_cells_send_nobody_home_for_a_moment_and_away_again(lab):
+    town = Town(lab, STAY)
+    assert town.served("t1") == b"c1"
+    # By hand, and so without the look that a reload takes.
+    for state in ("drained", "active"):
+        answer = town.gateway.admin(f"/set?kind=cell&name=c1&value={state}&keep=1", method="POST")
+        assert answer.status == 200
+        if state == "drained":
+            eventually(lambda: len(town.changes()) == 1, "it is seen")
+    assert {town.served("t1") for _ in range(50)} == {b"c2"}
+
+
 def test_cells_that_may_not_hop_come_home_at_once(lab):
     town = Town(lab, STAY)
     town.set(c1="drained")
