@@ -316,7 +316,7 @@ class Exchange final : public base::ListLink<> {
   Next end_fault();
   void on_fault_over();
 
-  std::optional<Next> fall_back();
+  std::optional<Next> fall_back(const Error& refusal);
   std::string_view breaker_function() const;
   std::string_view retry_after();
   void note_silence();

@@ -83,13 +83,16 @@ Result<void> Exchange::pass_breakers(uint32_t target, BreakerCall& there) {
 }
 
 // Whether something else than the refusal is given: then it is said what follows.
-std::optional<Exchange::Next> Exchange::fall_back() {
+std::optional<Exchange::Next> Exchange::fall_back(const Error& refusal) {
   const Snapshot& snapshot = worker_.snapshot();
   if (!breaker_.refused_by) return std::nullopt;
   const auto& breaker = snapshot.config->clusters[*breaker_.refused_by].circuit_breaker;
   if (!breaker || !breaker->fallback || breaker_.fell_back) return std::nullopt;
   breaker_.fell_back = true;
   if (breaker->fallback->direct) {
+    // The words are the operator's; that it was refused is told all the same.
+    failed_ = true;
+    error_ = refusal;
     answer_direct(*breaker->fallback->direct);
     return Next::kDone;
   }

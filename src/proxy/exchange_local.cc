@@ -63,7 +63,13 @@ uint16_t Exchange::status_of(const Error& error) const {
 }
 
 void Exchange::answer_direct(const DirectTarget& target) {
-  ResponseHead head = local_head(target.status, target.headers.size() + 1, *this);
+  ResponseHead head = local_head(target.status, target.headers.size() + 3, *this);
+  if (failed_) {
+    head.headers.push({"proxy-status", proxy_status(error_, *this), HeaderId::kProxyStatus});
+    if (target.status == 503 || target.status == 429) {
+      head.headers.push({"retry-after", retry_after(), HeaderId::kRetryAfter});
+    }
+  }
   bool typed = false;
   for (const auto& [name, value] : target.headers) {
     const HeaderId id = http::header_id(name);

@@ -25,7 +25,7 @@ Exchange::Next Exchange::choose_cluster() {
   const Result<void> entered = cell_ == nullptr ? enter(choose_target()) : enter_cell();
   if (!entered) {
     const bool open = entered.error().code == ErrorCode::kCircuitOpen && hops_ == nullptr;
-    const auto instead = open ? fall_back() : std::nullopt;
+    const auto instead = open ? fall_back(entered.error()) : std::nullopt;
     if (!instead) fail(entered.error());
     if (instead != Next::kContinue) return Next::kDone;
   }

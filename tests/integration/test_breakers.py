@@ -3,7 +3,7 @@
 import pytest
 from support.lab import config_for
 from support.message import request
-from support.refusal import assert_refused
+from support.refusal import assert_refused, proxy_status
 from support.waiting import eventually
 
 QUICK = {"minimum_requests": 10, "open_duration": "500ms", "half_open_requests": 3,
@@ -172,6 +172,17 @@ def test_breaker_fallback_to_an_answer(lab):
     trip(client)
     answer = client.get()
     assert answer.status == 200 and answer.body == b"later"
+    assert "circuit_open" in proxy_status(answer)[1]["details"]
+
+
+def test_breaker_fallback_that_refuses_says_when_to_come_again_and_is_logged(lab):
+    _, gateway, client = breaking(lab, Fickle(), {
+        "fallback": {"direct": {"status": 503, "body": "later"}}})
+    trip(client)
+    answer = client.get()
+    assert (answer.status, answer.body) == (503, b"later")
+    assert int(answer.header("retry-after")) >= 1
+    assert gateway.log(11)[-1]["reason"] == "circuit_open"
 
 
 def test_breaker_fallback_to_a_cluster(lab):
