@@ -121,7 +121,10 @@ std::string overrides_yaml(const std::vector<OverrideRow>& rows) {
   if (!cells.empty()) cells = "cells:\n  members:\n" + cells;
   const std::string keys = cluster_lines(clusters) + cells;
   if (rows.empty()) return "# Nothing is set by hand.\n";
-  return (keys.empty() ? "" : "# Merge into the config, then reload.\n" + keys) + rest;
+  return (keys.empty()
+              ? ""
+              : "# Change these lines of the config, leave the others, then reload.\n" + keys) +
+         rest;
 }
 
 const OverrideRow* find_override(const std::vector<OverrideRow>& rows, OverrideKind kind,

@@ -26,9 +26,13 @@ uint32_t believed(const proxy::Cells& cells, std::string_view tag, std::string_v
   if (tag.empty()) return proxy::Cells::kNone;
   const auto claim = cells.believe(tag, tenant, true, std::time(nullptr));
   if (claim) return claim->cell;
-  why = "  the tag does not count: " + std::string(policy::fault_word(claim.error()));
-  if (claim.error() == policy::TagFault::kUnknownKey) why += " (keys_file is not read here)";
-  why += "\n";
+  const auto parsed = policy::parse_cell_tag(tag);
+  const uint32_t cell = parsed ? cells.find(parsed->cell) : proxy::Cells::kNone;
+  if (claim.error() == policy::TagFault::kUnknownKey && cell != proxy::Cells::kNone) {
+    why = "  if the tag's signature is good: keys_file is not read here\n";
+    return cell;
+  }
+  why = "  the tag does not count: " + std::string(policy::fault_word(claim.error())) + "\n";
   return proxy::Cells::kNone;
 }
 

@@ -147,7 +147,7 @@ class Parser {
     set->add_option("kind", options_.kind, "endpoint, weight, cluster, cell, breaker or fault")
         ->required();
     set->add_option("name", options_.name,
-                    "CLUSTER/ADDRESS, CLUSTER, CELL, CLUSTER/FUNCTION, route:NAME")
+                    "CLUSTER/ADDRESS, CLUSTER, CELL, CLUSTER/FUNCTION, route:NAME, cluster:NAME")
         ->required();
     set->add_option("value", options_.values, "What it shall be; none takes it back")->required();
     add_lifetime(set);

@@ -33,7 +33,8 @@ std::unexpected<SetAnswer> unknown(std::string_view what, std::string_view name,
   std::string text = "there is no " + std::string(what) + " `" + std::string(name) + "`";
   const std::string_view close = config::nearest(name, known);
   if (!close.empty()) text += "; did you mean `" + std::string(close) + "`?";
-  text += known.empty() ? "; there are none" : " There are: " + config::either_of(known);
+  const char* const are = close.empty() ? "; there are " : " There are ";
+  text += known.empty() ? "; there are none" : are + config::either_of(known);
   return refuse(kUnknown, std::move(text));
 }
 
@@ -244,7 +245,7 @@ OverrideTargets::Found<std::string> OverrideTargets::read_value(const OverrideTa
   Words words = words_of(target.kind);
   if (std::ranges::find(words, value) != words.end()) return std::string(value);
   words.push_back(target.kind == OverrideKind::kBreaker ? "auto" : "none");
-  return refuse(kNotPossible, "`" + std::string(value) + "` is no state of a " +
+  return refuse(kNotPossible, "`" + std::string(value) + "` is no state for " +
                                   std::string(admin::override_word(target.kind)) + "; write " +
                                   config::either_of(words));
 }

@@ -126,7 +126,7 @@ bool Cells::read_keys(const ReadFile& read_file, config::Diagnostics& diagnostic
   const auto report = [&](std::string message) {
     diagnostics.error(config_.tag.location, "cells.tag.keys_file",
                       {"`" + path + "`: " + std::move(message),
-                       "make a line with: echo \"k1 $(openssl rand -hex 32)\""});
+                       "make one with: echo \"k1 $(openssl rand -hex 32)\" > cell.keys"});
     return false;
   };
   auto text = read_file(path);
