@@ -14,7 +14,7 @@ import scenarios
 REQUESTS = 2000
 # What is counted: a scenario and whose settings and load of it.
 KINDS = (("small", "weir"), ("limited", "weir"), ("limited", "weir-bare"), ("refused", "weir"),
-         ("refused", "weir-direct"), ("placement", "weir"))
+         ("refused", "weir-direct"), ("placement", "weir"), ("placement", "weir-spread"))
 
 
 def instructions(bench, kind, connections, requests):

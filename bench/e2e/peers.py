@@ -128,6 +128,8 @@ def weir_routes(settings):
     count = settings.get("routes", 0)
     if settings.get("placement"):
         return placement.ROUTE
+    if settings.get("spread"):
+        return placement.SPREAD_ROUTE
     if settings.get("direct"):
         return "  - {name: all, target: {direct: {status: 200, body: %s}}}\n" % ("x" * 128)
     if not count:
@@ -142,6 +144,8 @@ def weir_more(origin_port, settings):
     """Clusters beside `origin`, and what comes after clusters."""
     if settings.get("placement"):
         return placement.clusters(origin_port, POOL) + placement.head()
+    if settings.get("spread"):
+        return placement.spread_clusters(origin_port, POOL)
     return limited.weir(settings.get("limits"))
 
 
@@ -265,7 +269,7 @@ def nghttpx_command(tools, directory, port, origin_port, settings):
 
 COMMANDS = {"floor": relay_command, "weir": weir_command, "nginx": nginx_command,
             "nginx-64k": nginx_large_command, "haproxy": haproxy_command, "nghttpx": nghttpx_command}
-COMMANDS.update((name, weir_command) for name in ("weir-bare", "weir-small", "weir-direct"))
+COMMANDS.update((name, weir_command) for name in ("weir-bare", "weir-small", "weir-direct", "weir-spread"))
 
 
 def start(peer, tools, directory, origin_port, settings, cores):

@@ -13,7 +13,8 @@
            the same requests and no limits, weir-small is small
   refused  1,000 tenants, the same limits, every request refused; weir-direct answers itself instead
   placement  the requests of limited, placed by eight cells, a release, a failover group and ten
-           clusters of fifty endpoints with health and breakers (weir only)
+           clusters of fifty endpoints with health and breakers (weir only); weir-spread draws from
+           ten plain clusters as large, by weight
   storm    one tenant at 50 times its limit beside 99 within theirs (storm.py)
   workers  small, on both cores and unpinned, with one worker and with two (weir only)
   start    memory after start
@@ -36,7 +37,7 @@ BODIES = ("floor", "weir", "nginx", "nginx-64k", "haproxy")  # where buffer size
 EDGE = ("weir", "nginx", "haproxy", "nghttpx")  # nothing that does not do TLS could be a floor
 LIMITED = ("floor", "weir", "weir-bare", "weir-small", "nginx", "haproxy")
 REFUSED = ("weir", "weir-direct", "nginx", "haproxy")
-PEERS = BODIES + ("nghttpx", "weir-bare", "weir-small", "weir-direct")
+PEERS = BODIES + ("nghttpx", "weir-bare", "weir-small", "weir-direct", "weir-spread")
 
 
 class Scenario:
@@ -79,8 +80,9 @@ LOADED = {
                         **{"nginx": 0.75, "weir-small": 1.06}),
     "refused": Scenario(SMALL + " --tenants 1000 --expect 429", REFUSED, {"limits": limited.TINY},
                         alone={"weir-direct": (SMALL + " --tenants 1000", {"direct": True})}, **{"weir-direct": 1.10}),
-    "placement": Scenario(OWNED, ("weir", "weir-bare", "weir-small"), {"placement": True},
-                          alone={"weir-bare": (OWNED, {}), "weir-small": (SMALL, {})},
+    "placement": Scenario(OWNED, ("weir", "weir-spread", "weir-bare", "weir-small"), {"placement": True},
+                          alone={"weir-spread": (OWNED, {"spread": True}), "weir-bare": (OWNED, {}),
+                                 "weir-small": (SMALL, {})},
                           **{"weir-small": 1.05}),
     "tls": edge("--mode h1 --tls --connections 64", settings=H1, nginx=0.75),
     "h2": edge("--mode h2 --tls --connections 16 --streams 32", settings=H2, nghttpx=0.85),
