@@ -14,8 +14,10 @@ using Status = net::IoResult::Status;
 
 // One connection's share of a turn.
 constexpr size_t kTurnBytes = 256 * 1024;
-// Small frames cost the most: a first look tells whether more of them may come in this turn.
-constexpr size_t kFirstRead = 4 * 1024;
+// Small frames cost the most: a first look tells whether more of them may come in this turn. Of a
+// client's requests, each the start of an exchange, a KiB holds as many as are let in at once.
+constexpr size_t kFirstRead = 1024;
+constexpr size_t kFirstReadOfOrigin = 4 * 1024;
 // Frames that wait for the socket. Small, so that what is urgent does not stand behind much.
 constexpr size_t kOutLimit = 64 * 1024;
 // The same while memory is short: one frame.
@@ -29,6 +31,7 @@ H2Connection::H2Connection(Worker& worker, http::H2Session::Role role,
                            const http::H2Options& options, base::Account& account)
     : worker_(worker),
       account_(account),
+      first_read_(role == http::H2Session::Role::kServer ? kFirstRead : kFirstReadOfOrigin),
       session_(role, options, *this, worker.large_blocks()),
       forgiven_at_(worker.loop().now()) {}
 
@@ -67,7 +70,7 @@ void H2Connection::flush_touched() {
 void H2Connection::read_some() {
   char* const buffer = worker_.read_buffer();
   size_t taken = 0;
-  size_t room = kFirstRead;
+  size_t room = first_read_;
   while (!dead_ && socket_.readable() && taken < kTurnBytes) {
     const net::IoResult in = socket_.recv({buffer, room});
     if (in.status == Status::kAgain) return;

@@ -59,6 +59,7 @@ class H2Connection : public net::SocketHandler,
 
   Worker& worker_;
   base::Account& account_;
+  const size_t first_read_;
   net::Socket socket_;
   http::H2Session session_;
   Error error_{};  ///< Why it is dead, if it is.
