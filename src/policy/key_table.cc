@@ -30,17 +30,17 @@ constexpr std::uint64_t next_tag(std::uint64_t word) { return (word + 1) & KeyTa
 
 KeyTable::KeyTable(std::uint32_t max_keys, Rules rules) : rules_(rules) {
   static_assert(sizeof(Page) == kPageBytes);
-  // The directory takes up to 8 bytes a page: it is reckoned with the pages.
-  max_pages_ = std::max<std::size_t>(1, max_keys * kBytesPerKey / (kPageBytes + 8));
+  // The directory takes up to 16 bytes a page: it is reckoned with the pages.
+  max_pages_ = std::max<std::size_t>(1, max_keys * kBytesPerKey / (kPageBytes + 16));
   // An entry a page or more: with max_keys keys, 28 to 57 share one, and a page has room for three
   // times as many.
-  directory_bits_ = static_cast<std::uint32_t>(std::bit_width(max_pages_));
-  const std::size_t entries = std::size_t{1} << directory_bits_;
+  most_bits_ = static_cast<std::uint32_t>(std::bit_width(max_pages_));
+  const std::size_t entries = std::size_t{2} << most_bits_;
   mapped_bytes_ = max_pages_ * kPageBytes + entries * sizeof(directory_[0]);
   void* const memory = mmap(nullptr, mapped_bytes_, PROT_READ | PROT_WRITE,
                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   CHECK(memory != MAP_FAILED);
-  // Zero bytes are empty slots of an unlocked page 0, and a directory that names page 0 throughout.
+  // Zero bytes are empty slots of an unlocked page 0, and a directory of no bits that names it.
   pages_ = static_cast<Page*>(memory);
   directory_ = reinterpret_cast<std::atomic<std::uint32_t>*>(pages_ + max_pages_);
 }
@@ -48,7 +48,7 @@ KeyTable::KeyTable(std::uint32_t max_keys, Rules rules) : rules_(rules) {
 KeyTable::~KeyTable() { munmap(pages_, mapped_bytes_); }
 
 std::size_t KeyTable::memory_bytes() const {
-  return pages() * kPageBytes + (sizeof(directory_[0]) << directory_bits_);
+  return pages() * kPageBytes + (2 * sizeof(directory_[0]) << bits_.load(kRelaxed));
 }
 
 KeyTable::Ref KeyTable::overflow() const {
@@ -61,7 +61,16 @@ std::uint32_t KeyTable::start_of(const LimitKey& key) {
 }
 
 KeyTable::Page& KeyTable::page_of(const LimitKey& key) const {
-  return pages_[directory_[key.hi >> (64 - directory_bits_)].load(kAcquire)];
+  const std::uint32_t bits = bits_.load(kAcquire);
+  // In two steps, since there may be no bits.
+  const std::size_t entry = (std::size_t{1} << bits) + (key.hi >> 1 >> (63 - bits));
+  return pages_[directory_[entry].load(kAcquire)];
+}
+
+void KeyTable::prefetch(const LimitKey& key) const {
+  const Slot& slot = page_of(key).slots[start_of(key)];
+  __builtin_prefetch(&slot);
+  __builtin_prefetch(reinterpret_cast<const char*>(&slot) + 64);
 }
 
 KeyTable::Ref KeyTable::find(const LimitKey& key) const { return scan(page_of(key), key); }
@@ -167,7 +176,7 @@ void KeyTable::purge(Page& page, std::uint64_t now) {
 
 // `page` becomes the half that `key` belongs to; that one is locked, the other is not.
 bool KeyTable::split(Page*& page, const LimitKey& key) {
-  if (page->depth == directory_bits_) return false;
+  if (page->depth == most_bits_) return false;
   std::uint32_t number = next_page_.load(kRelaxed);
   do {
     if (number == max_pages_) return false;
@@ -197,11 +206,23 @@ bool KeyTable::split(Page*& page, const LimitKey& key) {
 }
 
 void KeyTable::publish(const Page& page, std::uint32_t number) {
-  const std::uint32_t each = directory_bits_ - page.depth;
-  const std::size_t first = std::size_t{page.prefix} << each;
+  const std::lock_guard lock(growing_);
+  if (page.depth > bits_.load(kRelaxed)) deepen();
+  const std::uint32_t bits = bits_.load(kRelaxed);
+  const std::uint32_t each = bits - page.depth;
+  const std::size_t first = (std::size_t{1} << bits) + (std::size_t{page.prefix} << each);
   for (std::size_t i = 0; i < std::size_t{1} << each; ++i) {
     directory_[first + i].store(number, kRelease);
   }
+}
+
+void KeyTable::deepen() {
+  const std::uint32_t bits = bits_.load(kRelaxed);
+  const std::size_t now = std::size_t{1} << bits;
+  for (std::size_t i = 0; i < 2 * now; ++i) {
+    directory_[2 * now + i].store(directory_[now + i / 2].load(kRelaxed), kRelaxed);
+  }
+  bits_.store(bits + 1, kRelease);
 }
 
 // All slots are busy after this: nobody changes a word of the page until put_back().

@@ -5,11 +5,15 @@
 //
 //   directory (leading bits of key.hi) -> page -> 168 slots {key, word}, linear probing from key.lo
 //
+// The directory doubles as pages split, so that few keys have a small one, which stays in the cache
+// (what it was before stays where it is: a reader who is late finds nothing there, and looks again
+// under a lock).
+//
 // A page that is nearly full splits in two (extendible hashing, Fagin 1979) until the table has 64
 // KiB; from then on it first throws out idle keys (what they lose is nothing: `idle` says so), and
 // splits only if there are few: memory follows the keys in use, at about 40 bytes a key and never
-// above 72 x max_keys, and no growth moves more than one page. Where no page is left and no key is
-// idle, new keys share one overflow word.
+// above 72 x max_keys, and no growth moves more than one page and the directory. Where no page is
+// left and no key is idle, new keys share one overflow word.
 //
 // A word is {value: 58 bits, tag: 6 bits}; the value 0 is an empty slot. The tag changes whenever a
 // slot changes hands or value and owner are rebuilt, so that a compare-and-swap prepared for one
@@ -23,6 +27,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 
 #include "policy/limit_key.h"
 
@@ -74,6 +79,8 @@ class KeyTable {
   /// The key's word. Empty if it is not found, which it also may be for a moment while its page is
   /// rebuilt: only with_word() knows that it is not there.
   Ref find(const LimitKey& key) const;
+  /// Brings near what find() of this key will read.
+  void prefetch(const LimitKey& key) const;
 
   /// Calls `change(Ref&)` with the key's word, the key inserted if need be, or with the overflow
   /// word, while nobody can insert, move or forget that key. `change` returns false to be called
@@ -146,18 +153,22 @@ class KeyTable {
   void purge(Page& page, std::uint64_t now);
   bool split(Page*& page, const LimitKey& key);
   void publish(const Page& page, std::uint32_t number);
+  void deepen();
   static Tags take_out(Page& page, Image& out);
   static void put_back(Page& page, const Image& image, const Tags& tags);
   static std::uint32_t start_of(const LimitKey& key);
 
   const Rules rules_;
-  std::uint32_t directory_bits_ = 0;
+  std::uint32_t most_bits_ = 0;
   std::size_t max_pages_ = 0;
-  Page* pages_ = nullptr;                            ///< Mapped; the kernel gives pages on touch.
-  std::atomic<std::uint32_t>* directory_ = nullptr;  ///< Mapped behind the pages.
+  Page* pages_ = nullptr;  ///< Mapped; the kernel gives pages on touch.
+  /// Mapped behind the pages. The directory of d bits is [2^d, 2^(d+1)).
+  std::atomic<std::uint32_t>* directory_ = nullptr;
   std::size_t mapped_bytes_ = 0;
+  std::mutex growing_;  ///< Who changes the directory; taken with a page's lock held.
 
   alignas(64) std::atomic<std::uint64_t> overflow_{0};
+  alignas(64) std::atomic<std::uint32_t> bits_{0};  ///< The directory's; rarely changes.
   alignas(64) std::atomic<std::uint32_t> next_page_{1};
   std::atomic<std::size_t> keys_{0};
   std::atomic<std::uint64_t> evicted_{0};

@@ -61,6 +61,12 @@ struct LimitState {
   LimitState(std::uint32_t max_keys_in, std::uint32_t workers)
       : max_keys(max_keys_in), stats(workers) {}
 
+  /// Brings near what the check of this key will read.
+  void prefetch(const LimitKey& key) const {
+    if (requests != nullptr) requests->prefetch(key);
+    if (places != nullptr) places->table().prefetch(key);
+  }
+
   // Made when a config first asks for them; the pointers of compiled limits stay good.
   std::unique_ptr<RateTable> requests;
   std::unique_ptr<RateTable> bandwidth;

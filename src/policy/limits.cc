@@ -117,7 +117,6 @@ LimitVerdict WorkerLimits::check(const LimitFacts& facts, LimitHold& hold, base:
   return verdict.outcome == Outcome::kPass ? hold.take_places(now) : verdict;
 }
 
-// Each rate is looked at as soon as its key is known: most refusals never make the other keys.
 LimitVerdict WorkerLimits::begin(const LimitFacts& facts, LimitHold& hold, base::Arena& arena,
                                  TimePoint now) {
   Generation& generation = generations_.back();
@@ -129,14 +128,18 @@ LimitVerdict WorkerLimits::begin(const LimitFacts& facts, LimitHold& hold, base:
       static_cast<LimitHold::Entry*>(arena.allocate(limits.size() * sizeof(LimitHold::Entry)));
   hold.weight_ = facts.weight;
   hold.bytes_ = facts.held_bytes;
-  bool queues = false;
-  LimitVerdict verdict;
+  // Among many keys each look waits for memory: they wait together.
   for (const Limit& limit : limits) {
     if (!limit.matches(facts)) continue;
     const LimitKey key = limit.key(facts);
-    const LimitRule& rule = limit.rule(key, facts);
-    LimitHold::Entry& entry =
-        *new (hold.entries_ + hold.count_++) LimitHold::Entry{&limit, &rule, key, {}, {}, {}};
+    limit.state().prefetch(key);
+    new (hold.entries_ + hold.count_++) LimitHold::Entry{&limit, nullptr, key, {}, {}, {}};
+  }
+  bool queues = false;
+  LimitVerdict verdict;
+  for (LimitHold::Entry& entry : hold.entries()) {
+    const LimitRule& rule = entry.limit->rule(entry.key, facts);
+    entry.rule = &rule;
     if (!hold.peek_rates(entry, now, verdict)) return verdict;
     queues = queues || (rule.concurrency && rule.concurrency->max_waiting > 0);
     hold.counts_cost_ = hold.counts_cost_ || rule.cost.has_value();

@@ -60,6 +60,7 @@ class PlaceTable {
   void forget_waiting(const LimitKey& key, std::uint64_t bytes);
 
   Load load(const LimitKey& key) const;
+  void prefetch(const LimitKey& key) const { table_.prefetch(key); }
   const KeyTable& table() const { return table_; }
 
  private:

@@ -35,10 +35,10 @@ class Places;
 class PlaceDesk;
 class PlaceWaiter;
 
-/// What desks tell each other.
 /// Why who waited gets no place: others took the room to wait, or it took too long.
 enum class DropCause : std::uint8_t { kFull, kDelay };
 
+/// What desks tell each other.
 struct PlaceLetter {
   enum class Kind : std::uint8_t {
     kEnqueue,  ///< To the owner: `request` waits.

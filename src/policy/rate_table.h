@@ -78,6 +78,7 @@ class RateTable {
   /// is the present, read from the clock.
   void refund(const LimitKey& key, const RateResult& charged, TimePoint charged_at, TimePoint now);
 
+  void prefetch(const LimitKey& key) const { table_.prefetch(key); }
   const KeyTable& table() const { return table_; }
 
  private:

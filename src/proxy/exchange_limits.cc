@@ -103,6 +103,9 @@ void Exchange::name_owner(std::string_view bucket) {
                 : policy::CountedName{text, {}};
   };
   owner_->bucket = name(bucket, !config.tenant.empty());
+  if (policy::MemoryShares* const shares = worker_.memory_shares()) {
+    shares->prefetch(owner_->bucket.key);
+  }
   owner_->counted_function = name(owner_->function, !config.function.empty());
 }
 

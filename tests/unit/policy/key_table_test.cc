@@ -64,6 +64,13 @@ TEST(KeyTable, TakesMemoryAsKeysComeAndAtMost72BytesEach) {
   EXPECT_LE(table.memory_bytes(), 72U * 200'000);
 }
 
+TEST(KeyTable, FewKeysHaveASmallDirectory) {
+  KeyTable table(1'000'000, kRules);
+  EXPECT_LT(table.memory_bytes() - table.pages() * 4096, 64U);
+  for (std::uint64_t i = 0; i < 5'000; ++i) ASSERT_TRUE(put(table, i, 1'000));
+  EXPECT_LT(table.memory_bytes() - table.pages() * 4096, 4096U);
+}
+
 TEST(KeyTable, NeverGrowsBeyondItsCapacity) {
   KeyTable table(1'000, kRules);
   for (std::uint64_t i = 0; i < 100'000; ++i) put(table, i, 1'000);
