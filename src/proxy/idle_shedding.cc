@@ -55,7 +55,9 @@ uint32_t Worker::shed_upstream(uint32_t most, TimePoint until) {
 
 uint32_t Worker::shed_idle(uint32_t most, const SharedListener* only, Duration idle_for) {
   const TimePoint now = loop_.now();
-  if (now < shed_again_at_) return 0;
+  // Who looks for old ones only, and finds none, has said nothing of the others.
+  const bool any_age = idle_for <= kYoung;
+  if (any_age && now < shed_again_at_) return 0;
   if (only == nullptr) pipes_.trim();
   std::vector<WorkerListener::Idle> idle;
   const uint32_t look =
@@ -74,9 +76,9 @@ uint32_t Worker::shed_idle(uint32_t most, const SharedListener* only, Duration i
     ++closed;
   }
   // Descriptors are wanted now, whoever has them; memory of those who have left off.
-  const TimePoint until = idle_for <= kYoung ? TimePoint::max() : now - idle_for;
+  const TimePoint until = any_age ? TimePoint::max() : now - idle_for;
   if (only == nullptr) closed += shed_upstream(most - closed, until);
-  if (closed == 0) shed_again_at_ = now + kPause;
+  if (closed == 0 && any_age) shed_again_at_ = now + kPause;
   return closed;
 }
 
