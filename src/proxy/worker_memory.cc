@@ -79,7 +79,9 @@ void Worker::on_relief() {
 void Worker::reset_largest() {
   const base::MemoryBudget& budget = *options_.memory;
   meter_.push();
-  int64_t excess = budget.charged() - budget.limit() / 100 * kReliefTo;
+  // All workers are called at once: each does its part, and looks again soon.
+  const int64_t workers = options_.office != nullptr ? options_.office->workers() : 1;
+  int64_t excess = (budget.charged() - budget.limit() / 100 * kReliefTo) / workers;
   const auto full =
       budget.limit() / 100 * base::MemoryBudget::kLines[static_cast<size_t>(MemoryStage::kReset)];
   if (budget.charged() < full) return;
