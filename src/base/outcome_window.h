@@ -59,11 +59,12 @@ class OutcomeWindow {
     }
   }
 
-  /// Takes back a success or slow call that was recorded at `at`: it has come to another end since,
-  /// which is to be recorded. Harmless where it is no longer, or never was, in the window.
+  /// Takes back a call that was recorded at `at`: it has come to another end since, which is to be
+  /// recorded, or to none. Harmless where it is no longer, or never was, in the window.
   void withdraw(CallOutcome outcome, TimePoint at, Duration slot) {
     const std::uint64_t turn = turn_of(at, slot);
     Slot& of = slots_[turn % kSlots];
+    if (outcome == CallOutcome::kFailure) return of.ends.take_both(turn);
     // Failures are calls as well, and are never taken for the success.
     if (!of.ends.take(turn, true) || outcome != CallOutcome::kSlow) return;
     of.others.take(turn, false);
@@ -116,6 +117,15 @@ class OutcomeWindow {
       } while (!word.compare_exchange_weak(seen, seen - (std::uint64_t{1} << kBits),
                                            std::memory_order_relaxed));
       return true;
+    }
+    /// One less of each, if there is one.
+    void take_both(std::uint64_t turn) {
+      constexpr std::uint64_t kOneEach = (std::uint64_t{1} << kBits) + 1;
+      std::uint64_t seen = word.load(std::memory_order_relaxed);
+      do {
+        const auto [a, b] = parts(seen, turn);
+        if (a == 0 || b == 0) return;
+      } while (!word.compare_exchange_weak(seen, seen - kOneEach, std::memory_order_relaxed));
     }
     std::array<std::uint64_t, 2> read(std::uint64_t turn) const {
       return parts(word.load(std::memory_order_relaxed), turn);

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "policy/cluster_breakers.h"
+#include "upstream/worker_cluster.h"
 
 namespace weir::proxy {
 
@@ -25,6 +26,12 @@ struct BreakerCall {
     kept.reset();
     permit = std::move(there.permit);
   }
+};
+
+/// A cluster that would take the exchange, which is not in it yet.
+struct Admitted {
+  upstream::RequestPermit permit;
+  BreakerCall breaker;
 };
 
 }  // namespace weir::proxy

@@ -56,6 +56,7 @@ struct Deadline;
 class Cells;
 struct CellCall;
 struct GrpcCall;
+struct Admitted;
 struct Hedge;
 struct Hops;
 struct Owner;
@@ -138,8 +139,8 @@ class Exchange final : public base::ListLink<> {
 
   // ---- From a placement.
   /// A place in a cluster of the worker's snapshot, by the cluster's place there, if its breakers
-  /// and its limits let the exchange in.
-  Result<upstream::RequestPermit> admit_to(uint32_t target, upstream::Reach reach);
+  /// and its limits let the exchange in. It is not in before go_in().
+  Result<Admitted> admit_to(uint32_t target, upstream::Reach reach);
 
   // ---- From a copy of a request (exchange_mirror.cc).
   /// This exchange sends a copy of what `of` sends as `head`; its body comes by hold_copied().
@@ -415,8 +416,10 @@ class Exchange final : public base::ListLink<> {
   void count_upstream_failure(const Error& error);
   bool begin_retry(upstream::RetryVerdict verdict);
   bool take_repetition(upstream::RetryVerdict verdict, upstream::RetryPermit& permit);
+  void return_repetition(bool permit);
   void repeat(upstream::RetryPermit permit, Duration delay);
 
+  void go_in(Admitted admitted);
   Result<void> enter_group(uint32_t index);
   Result<Placed> place_in(const upstream::FailoverGroup& group);
   void move_to(Placed placed);

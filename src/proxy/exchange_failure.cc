@@ -58,20 +58,23 @@ bool Exchange::waits_for_origin() const {
 // no measure.
 void Exchange::note_silence() {
   if (!request_permit_ || response_started_ || deadline_->by_client) return;
-  bool silent = note_attempts_silence();
+  const bool silent = note_attempts_silence();
+  bool other_silent = false;
   if (hedging()) {
     turn_to_other();
-    silent = note_attempts_silence() || silent;
+    other_silent = note_attempts_silence();
+    // What is told of the end names who kept silent.
+    if (silent || !other_silent) turn_to_other();
   }
-  if (!silent) return;
-  if (judged()) tell_breaker(base::CallOutcome::kFailure);
-  if (hops_ != nullptr) hops_->permit->failed(worker_.loop().now(), owner_key());
+  if (hops_ == nullptr || (!silent && !other_silent)) return;
+  hops_->permit->failed(worker_.loop().now(), owner_key());
 }
 
 bool Exchange::note_attempts_silence() {
   const bool waited = request_end_sent_ && !attempt_.answered() && attempt_.stream() != nullptr;
   if (!waited || worker_.loop().now() - sent_at_ < (deadline_->at - head_at_) / 2) return false;
   attempt_.report(upstream::AttemptOutcome::kTimeout);
+  if (judged()) tell_breaker(base::CallOutcome::kFailure);
   return true;
 }
 
@@ -94,8 +97,10 @@ void Exchange::fail(const Error& error) {
   if (!response_started_ && cell_ != nullptr && hop_after(error)) return;
   if (!response_started_ && !grouped && retry(error)) return;
   backoff_timer_.cancel();
-  if (!response_started_ && has_kept_answer() && error_info(error.code).status >= 500) {
-    return send_kept_answer(true);
+  // What a drill injects is given, whoever has answered before.
+  const bool own = error.code == ErrorCode::kFaultInjected || error_info(error.code).status < 500;
+  if (!response_started_ && has_kept_answer() && !own) {
+    return send_kept_answer(attempt_.endpoint() != nullptr);
   }
   failed_ = true;
   error_ = error;

@@ -18,7 +18,6 @@
 namespace weir::proxy {
 namespace {
 
-using upstream::FailoverGroup;
 using upstream::HedgeRefusal;
 
 // Nothing is changed by asking twice (RFC 9110, 9.2.1).
@@ -79,7 +78,7 @@ void Exchange::on_hedge_due() {
 // The second attempt takes the steps of any attempt. One that comes to nothing before it is sent
 // takes nothing from the retries that the request may still need.
 void Exchange::launch_hedge(upstream::RetryPermit permit) {
-  const bool of_group = hops_ != nullptr && !permit;
+  const bool permitted = static_cast<bool>(permit);
   const uint32_t attempts = attempts_;
   retry_permit_ = std::move(permit);
   hedge_->other.swap(attempt_);
@@ -90,16 +89,16 @@ void Exchange::launch_hedge(upstream::RetryPermit permit) {
   step_ = Step::kLease;
   advance();
   hedge_->launching = false;
-  const bool queueing = attempt_.waiting();
-  if (queueing) {
+  const bool queueing = attempt_.waiting() || std::exchange(hedge_->crowded_out, false);
+  if (attempt_.waiting()) {
     outcome_ = "queueing";
-    attempt_.forget_last_tried();
     back_to_other();
   }
   if (hedging()) return cluster().stats().hedges.add();
+  // Who had no room has felt nothing of it, and may be tried yet.
+  if (queueing) attempt_.forget_last_tried();
   count_hedge_refusal(queueing ? HedgeRefusal::kQueueing : HedgeRefusal::kEndpoint);
-  const FailoverGroup* const group = of_group ? current_group() : nullptr;
-  if (group != nullptr) group->state().budget.give_back();
+  return_repetition(permitted);
   if (hops_ != nullptr) hops_->tries -= attempts_ - attempts;
   attempts_ = attempts;
 }
@@ -136,6 +135,8 @@ bool Exchange::outlives(const Error& error) {
   hedge_->timer.cancel();
   if (!hedging()) return false;
   outcome_ = error_info(error.code).reason;
+  hedge_->crowded_out = error.code == ErrorCode::kClusterConnectionsFull ||
+                        error.code == ErrorCode::kClusterPendingFull;
   if (hedge_->launching || error.origin == Origin::kUpstream) return back_to_other();
   note_attempt(hedge_->other, outcome_);
   hedge_->other.end();

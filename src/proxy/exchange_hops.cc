@@ -76,12 +76,12 @@ class Admission final : public upstream::SeatAdmitter {
  public:
   explicit Admission(Exchange& exchange) : exchange_(exchange) {}
   Result<void> admit(const FailoverSeat& seat, upstream::Reach reach) override {
-    auto admitted = exchange_.admit_to(seat.cluster_index, reach);
-    if (!admitted) return std::unexpected(admitted.error());
-    permit = std::move(*admitted);
+    auto by_cluster = exchange_.admit_to(seat.cluster_index, reach);
+    if (!by_cluster) return std::unexpected(by_cluster.error());
+    admitted = std::move(*by_cluster);
     return {};
   }
-  upstream::RequestPermit permit;
+  Admitted admitted;
 
  private:
   Exchange& exchange_;
@@ -109,7 +109,7 @@ Result<Placed> Exchange::place_in(const FailoverGroup& group) {
   auto placement =
       group.place({worker_.rng(), worker_.loop().now(), hops_->seen(), may_try, yields}, admission);
   if (!placement) return std::unexpected(placement.error());
-  return Placed{std::move(*placement), std::move(admission.permit)};
+  return Placed{std::move(*placement), std::move(admission.admitted)};
 }
 
 void Exchange::move_to(Placed placed) {
@@ -117,7 +117,7 @@ void Exchange::move_to(Placed placed) {
   hops_->permit = std::move(placed.placement.permit);
   hops_->tries = 0;
   hops_->reach = placed.placement.reach;
-  request_permit_ = std::move(placed.permit);
+  go_in(std::move(placed.admitted));
   attempt_.forget_tried();
   // The next cluster may be other than a weir, and is not to see what weirs tell each other.
   const bool restamp = cell_ != nullptr && upstream_request_.headers.size() != 0;
@@ -200,7 +200,7 @@ bool Exchange::hop(RetryVerdict verdict, HopReason reason) {
   if (!take_repetition(verdict, permit)) return false;
   auto placed = place_in(*group);
   if (!placed) {
-    if (verdict == RetryVerdict::kBudget && !permit) group->state().budget.give_back();
+    if (verdict == RetryVerdict::kBudget) return_repetition(static_cast<bool>(permit));
     return false;
   }
   // In need, and with failures in a row there too: what was never sent is not asked for free.
@@ -230,6 +230,18 @@ bool Exchange::take_repetition(RetryVerdict verdict, upstream::RetryPermit& perm
   permit = cluster().try_retry({Share{0}, budget.min},
                                group == nullptr ? nullptr : &group->state().floor);
   return static_cast<bool>(permit);
+}
+
+// Of what take_repetition() took in this turn, with a permit or without: it was not made.
+void Exchange::return_repetition(bool permit) {
+  const FailoverGroup* const group = hops_ != nullptr ? current_group() : nullptr;
+  if (permit) {
+    upstream::RetryWindow& window =
+        group != nullptr ? group->state().floor : cluster().shared().retry_window();
+    window.give_back(worker_.loop().now());
+  } else if (group != nullptr) {
+    group->state().budget.give_back();
+  }
 }
 
 bool Exchange::could_hop() const {

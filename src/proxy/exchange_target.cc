@@ -46,24 +46,28 @@ uint32_t Exchange::choose_target() {
 
 Result<void> Exchange::enter(uint32_t target) {
   if ((target & kGroupBit) != 0) return enter_group(target & ~kGroupBit);
-  auto permit = admit_to(target, upstream::Reach::kWell);
-  if (!permit) return std::unexpected(permit.error());
-  request_permit_ = std::move(*permit);
+  auto admitted = admit_to(target, upstream::Reach::kWell);
+  if (!admitted) return std::unexpected(admitted.error());
+  go_in(std::move(*admitted));
   return {};
 }
 
-// Until a cluster has said yes, the exchange has to do with the breakers of the one it is in.
-Result<upstream::RequestPermit> Exchange::admit_to(uint32_t target, upstream::Reach reach) {
+Result<Admitted> Exchange::admit_to(uint32_t target, upstream::Reach reach) {
   BreakerCall there;
   if (const Result<void> passed = pass_breakers(target, there); !passed) {
     return std::unexpected(passed.error());
   }
   auto permit = worker_.cluster(target).admit(reach);
-  if (!permit) return permit;
-  breaker_.enter(std::move(there));
+  if (!permit) return std::unexpected(permit.error());
+  return Admitted{std::move(*permit), std::move(there)};
+}
+
+// Until now it had to do with the breakers of the cluster that it was in.
+void Exchange::go_in(Admitted admitted) {
+  request_permit_ = std::move(admitted.permit);
+  breaker_.enter(std::move(admitted.breaker));
   // It has been detached already, so the next reload passes it by.
   if (route_hold_ != nullptr) keep_breaker(worker_.snapshot());
-  return permit;
 }
 
 size_t Exchange::choose_weighted(const WeightedTarget& target) {

@@ -18,7 +18,8 @@ struct Hedge {
   TimePoint other_sent_at{};  ///< When the other's request was sent.
   bool running = false;       ///< Both are under way.
   bool second = false;        ///< The exchange is busy with the one that began later.
-  bool launching = false;     ///< The later one is about to begin: its failures are no news.
+  bool launching = false;     ///< The later one is about to begin: its failures are no news,
+  bool crowded_out = false;   ///< unless it was that its endpoint has no room.
 };
 
 }  // namespace weir::proxy

@@ -11,8 +11,8 @@
 #include <span>
 #include <string_view>
 
+#include "proxy/breaker_call.h"
 #include "upstream/failover_group.h"
-#include "upstream/worker_cluster.h"
 
 namespace weir::proxy {
 
@@ -34,7 +34,7 @@ struct Hops {
 /// A place in a cluster of a group, not taken yet.
 struct Placed {
   upstream::Placement placement;
-  upstream::RequestPermit permit;
+  Admitted admitted;
 };
 
 /// The attempts before the last one, from the first on. Views are the arena's or of static storage.

@@ -30,6 +30,10 @@ class RetryWindow {
     calls_.record(base::CallOutcome::kFailure, now, kSlot);
     return true;
   }
+  /// Of one that was taken at `taken_at` and not made.
+  void give_back(TimePoint taken_at) {
+    calls_.withdraw(base::CallOutcome::kFailure, taken_at, kSlot);
+  }
 
  private:
   static constexpr Duration kSlot =

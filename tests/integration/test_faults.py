@@ -104,6 +104,25 @@ def test_a_cluster_has_its_fault_after_a_hop_as_well(lab):
     assert time.monotonic() - began >= 0.29 and standby.count() == 1
 
 
+@pytest.mark.parametrize("abort", [418, 500])
+def test_a_fault_after_a_hop_is_given_rather_than_an_answer_before_it(lab, abort):
+    failing = lab.serving(lambda _, connection: connection.answer(503, b"busy"))
+    standby = lab.serving()
+    gateway = lab.gateway({
+        "listeners": {"main": {"address": "127.0.0.1:0"}},
+        "clusters": {"failing": endpoints(failing), "standby": endpoints(standby)},
+        "failover_groups": {"all": {"members": [{"cluster": "failing", "priority": 0, "capacity": 9},
+                                                {"cluster": "standby", "priority": 1, "capacity": 9}]}},
+        "routes": [{"name": "all", "target": {"failover_group": "all"}, "retry": {
+            "on": ["503"], "backoff": {"base": "1ms", "max": "1ms"}}}]})
+    allow(gateway)
+    client = lab.client(gateway)
+    assert inject(gateway, "cluster:standby", f"abort={abort}", "--for", "1m")[0] == 0
+    assert_aborted(client.get(), abort)
+    assert standby.count() == 0
+    assert gateway.log(1)[0]["reason"] == "fault_injected"
+
+
 def test_a_delay_may_end_in_an_abort(lab):
     origin, gateway, client = drilled(lab)
     assert inject(gateway, "route:all", "delay=200ms", "abort=504", "--for", "1m")[0] == 0

@@ -32,6 +32,19 @@ TEST_F(RetryWindowTest, AFewASecondAreAlwaysAllowed) {
   EXPECT_EQ(all(), 30);
 }
 
+TEST_F(RetryWindowTest, WhatIsGivenBackMayBeTakenAgain) {
+  ASSERT_TRUE(window.take(budget, clock.now()));
+  const TimePoint taken_at = clock.now();
+  clock.advance(3s);
+  window.give_back(taken_at);
+  EXPECT_EQ(all(), 30);
+  for (int i = 0; i < 4; ++i) window.give_back(clock.now());
+  EXPECT_EQ(all(), 4);
+  clock.advance(20s);
+  window.give_back(taken_at);
+  EXPECT_EQ(all(), 30) << "long forgotten";
+}
+
 TEST_F(RetryWindowTest, RequestsBringTheirShare) {
   budget.min = 0;
   EXPECT_EQ(all(), 0);
