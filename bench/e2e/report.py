@@ -4,6 +4,7 @@
 Used by run.py; also `report.py FILE` for one stored result, `report.py OLD NEW` to compare two."""
 
 import json
+import statistics
 import sys
 
 import scenarios
@@ -39,25 +40,40 @@ def cpu(results, scenario, peer):
         return None
 
 
+def ratios(results, scenario, peer):
+    """weir over a peer, round by round: those of a round ran one after the other."""
+    peers = results["scenarios"].get(scenario, {})
+    if "weir" not in peers or peer not in peers:
+        return []
+    return [ours["cpu_us"] / other["cpu_us"]
+            for ours, other in zip(peers["weir"]["rounds"], peers[peer]["rounds"])]
+
+
 def verdict(value, target):
     return "met" if value <= target else "MISSED by %.0f %%" % (100 * (value / target - 1))
 
 
+def ratio_row(name, other, each, target):
+    """The median, and where half of the rounds lie."""
+    value = statistics.median(each)
+    quarters = statistics.quantiles(each) if len(each) > 2 else None
+    return [name, "weir / " + other, "%.2f" % value, "%.2f to %.2f" % (quarters[0], quarters[2]) if quarters else "",
+            "<= %.2f" % target if target else "", verdict(value, target) if target else ""]
+
+
 def ratio_rows(results):
     for name, scenario in scenarios.LOADED.items():
-        weir = cpu(results, name, "weir")
-        against = {peer: cpu(results, name, peer) for peer in scenarios.PEERS if peer != "weir"}
-        against["small"] = cpu(results, "small", "weir")
-        shown = ("floor", "nginx-64k") + (scenarios.EDGE if name not in scenarios.MAIN else ())
-        for other, base in against.items():
-            target = scenario.targets.get(other)
-            if weir and base and (target or other in shown):
-                value = weir / base
-                yield [name, "weir / " + (other if other != "small" else "weir small"), "%.2f" % value,
-                       "<= %.2f" % target if target else "", verdict(value, target) if target else ""]
+        shown = ("floor", "nginx-64k", "weir-spread") + (scenarios.EDGE if name not in scenarios.MAIN else ())
+        for other in scenarios.PEERS:
+            target, each = scenario.targets.get(other), ratios(results, name, other)
+            if each and (target or other in shown):
+                yield ratio_row(name, other, each, target)
+        weir, small = cpu(results, name, "weir"), cpu(results, "small", "weir")
+        if weir and small and scenario.targets.get("small"):
+            yield ratio_row(name, "weir small", [weir / small], scenario.targets["small"])
     one, two = cpu(results, "workers", "weir 1"), cpu(results, "workers", "weir 2")
     if one and two:
-        yield ["workers", "two workers / one", "%.2f" % (two / one),
+        yield ["workers", "two workers / one", "%.2f" % (two / one), "",
                "<= %.2f" % scenarios.WORKERS_TARGET, verdict(two / one, scenarios.WORKERS_TARGET)]
     yield from storm.ratio_rows(results["scenarios"].get("storm", {}))
     yield from memory_rows(results["scenarios"])
@@ -66,12 +82,12 @@ def ratio_rows(results):
 def memory_rows(measured):
     start = measured.get("start", {}).get("weir")
     if start:
-        yield ["start", "resident MiB", mib(start["rss"]), "< %s" % mib(scenarios.START_TARGET),
+        yield ["start", "resident MiB", mib(start["rss"]), "", "< %s" % mib(scenarios.START_TARGET),
                verdict(start["rss"], scenarios.START_TARGET)]
     for name, scenario in scenarios.IDLE.items():
         idle = measured.get(name, {}).get("weir")
         if idle:
-            yield [name, "bytes a connection", "%.0f" % idle["per_connection"], "< %d" % scenario.target,
+            yield [name, "bytes a connection", "%.0f" % idle["per_connection"], "", "< %d" % scenario.target,
                    verdict(idle["per_connection"], scenario.target)]
 
 
@@ -103,9 +119,9 @@ def render(results):
     if measured.get("storm"):
         parts.append(table(storm.HEAD, storm.rows(measured["storm"])))
     parts += memory_table(measured)
-    ratios = list(ratio_rows(results))
-    if ratios:
-        parts.append(table(["scenario", "what", "measured", "target", ""], ratios))
+    rows = list(ratio_rows(results))
+    if rows:
+        parts.append(table(["scenario", "what", "measured", "half of the rounds", "target", ""], rows))
     return "\n\n".join(parts)
 
 

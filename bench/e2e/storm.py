@@ -77,5 +77,5 @@ def ratio_rows(taken):
         return
     goodput = taken["weir"]["median"]["storm"]["goodput"]
     verdict = "met" if goodput > GOODPUT_TARGET else "MISSED"
-    yield ["storm", "goodput of the others", "%.2f %%" % (100 * goodput),
+    yield ["storm", "goodput of the others", "%.2f %%" % (100 * goodput), "",
            "> %.0f %%" % (100 * GOODPUT_TARGET), verdict]
