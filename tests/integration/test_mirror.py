@@ -135,7 +135,8 @@ def test_mirror_is_sent_once_where_the_request_is_hedged_or_goes_elsewhere(lab):
     slow = lab.serving(lambda found, connection: (late.wait(1), connection.answer(200, b"late")))
     quick, shadow = lab.serving(), lab.serving()
     config = mirrored(slow, shadow, route={"hedge": {"after": "20ms"}})
-    config["clusters"]["app"] = endpoints(slow, quick)
+    config["clusters"]["app"] = {**endpoints(slow, quick),
+                                 "load_balancing": {"policy": "round_robin"}}
     config["clusters"]["dead"] = endpoints("127.0.0.1:1")
     config["failover_groups"] = {"any": {"members": [
         {"cluster": "dead", "capacity": 100},
