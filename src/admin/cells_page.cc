@@ -9,13 +9,20 @@ namespace weir::admin {
 
 std::vector<CellReturn> cell_returns(const proxy::Snapshot& snapshot) {
   std::vector<CellReturn> out;
-  for (uint32_t cell = 0; cell < snapshot.targets.in_cell.size(); ++cell) {
-    for (const uint32_t index : snapshot.targets.in_cell[cell]) {
-      const upstream::Cluster& cluster = *(*snapshot.clusters)[index];
-      const uint32_t share = cluster.home_share();
-      if (share == upstream::Failback::kWhole) continue;
-      out.push_back(
-          {cell, cluster.name(), static_cast<double>(share) / upstream::Failback::kWhole});
+  const auto add = [&out](uint32_t cell, const std::string& name, const upstream::HomeShare& at) {
+    const uint32_t share = at.load();
+    if (share == upstream::Failback::kWhole) return;
+    out.push_back({cell, name, static_cast<double>(share) / upstream::Failback::kWhole});
+  };
+  for (const std::vector<uint32_t>& places : snapshot.targets.of_cells) {
+    for (uint32_t cell = 0; cell < places.size(); ++cell) {
+      if ((places[cell] & proxy::kGroupBit) == 0) {
+        const upstream::Cluster& cluster = *(*snapshot.clusters)[places[cell]];
+        add(cell, cluster.name(), cluster.home_share());
+      } else {
+        const auto& group = (*snapshot.failover)[places[cell] & ~proxy::kGroupBit];
+        add(cell, group.name(), group.state().home_share);
+      }
     }
   }
   return out;

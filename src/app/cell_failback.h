@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Brings the requests of a cell home after it was out: each cluster that stands for a cell has a
-// Failback, as members of failover groups do, and its share says which part of the cell's own
-// requests is served there rather than where they may hop to. Who was out: it could not be used, or
-// an operator had drained the cell. Looks a few times a second, logs what changes.
+// Brings the requests of a cell home after it was out: what stands for a cell, a cluster or a
+// failover group, has a Failback, as members of groups do, and its share says which part of the
+// cell's own requests is served there rather than where they may hop to. Who was out: it could not
+// be used (a group: none of its members), or an operator had drained the cell. Looks a few times a
+// second, logs what changes.
 // Thread: the control loop's.
 #pragma once
 
@@ -27,7 +28,7 @@ class CellFailback {
   CellFailback& operator=(const CellFailback&) = delete;
   ~CellFailback();
 
-  /// A config came into force. What was found of a cluster is kept while it stands for its cell.
+  /// A config came into force. What was found of a place is kept while it stands for its cell.
   void watch(std::shared_ptr<const proxy::Snapshot> snapshot);
   /// Lets go of the snapshot.
   void stop();
@@ -35,15 +36,17 @@ class CellFailback {
  private:
   struct Entry {
     uint32_t cell = 0;
-    std::shared_ptr<upstream::Cluster> cluster;
+    uint32_t place = 0;  ///< Of Targets::of_cells.
+    std::string name;    ///< The cluster's or the group's.
+    std::shared_ptr<upstream::HomeShare> share;
     upstream::Failback failback;
     bool served = false;  ///< From then on changes are news.
   };
 
-  using Entries = std::unordered_map<std::string, Entry>;  // By cluster and cell.
+  using Entries = std::unordered_map<std::string, Entry>;  // By name and cell.
 
   /// Takes what is known of it from `before`.
-  void add(const std::shared_ptr<upstream::Cluster>& cluster, uint32_t cell, Entries& before);
+  void add(uint32_t place, uint32_t cell, Entries& before);
   void look();
   void look_at(Entry& entry, TimePoint now);
   std::string why_out(const Entry& entry) const;

@@ -87,10 +87,12 @@ Result<void> Exchange::enter_cell() {
 // A cell that was out gets its own requests back bit by bit: the same ones go home from look to
 // look, and more of them. Only who may hop is asked to, and only while others have room.
 bool Exchange::comes_home_later(uint32_t home) {
-  uint32_t share = upstream::Failback::kWhole;
-  worker_.snapshot().targets.each_in_cell((*cell_->targets)[home], [&](uint32_t cluster) {
-    share = std::min(share, worker_.cluster(cluster).shared().home_share());
-  });
+  const uint32_t place = (*cell_->targets)[home];
+  const upstream::HomeShare& at =
+      (place & kGroupBit) == 0
+          ? worker_.cluster(place).shared().home_share()
+          : (*worker_.snapshot().failover)[place & ~kGroupBit].state().home_share;
+  const uint32_t share = at.load();
   if (share == upstream::Failback::kWhole || why_no_hop(home) != nullptr) return false;
   const std::string_view who =
       owner_ != nullptr && !owner_->tenant.empty() ? owner_->tenant : client_key();

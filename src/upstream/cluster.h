@@ -107,9 +107,9 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
   /// No lock; while a publication is under way its parts may be of two of them.
   ClusterHealth health() const;
 
-  /// Of the requests that live in its cell, in ppm: the part that comes home, while it comes back.
-  std::uint32_t home_share() const { return home_share_.load(std::memory_order_relaxed); }
-  void set_home_share(std::uint32_t ppm) { home_share_.store(ppm, std::memory_order_relaxed); }
+  /// Where it stands for a cell by itself, in no group.
+  HomeShare& home_share() { return home_share_; }
+  const HomeShare& home_share() const { return home_share_; }
 
   /// For drills.
   base::FaultPoint& fault() { return fault_; }
@@ -168,7 +168,7 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
   std::atomic<std::uint64_t> total_weight_{0};
   std::atomic<OperatorState> state_{OperatorState::kReady};
   std::atomic<ErrorCode> empty_reason_{ErrorCode::kNoEndpoint};
-  std::atomic<std::uint32_t> home_share_{Failback::kWhole};
+  HomeShare home_share_;
   base::FaultPoint fault_;
 
   AdaptiveLimit adaptive_;

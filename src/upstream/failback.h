@@ -7,6 +7,7 @@
 #include <weir/clock.h>
 #include <weir/failover_config.h>
 
+#include <atomic>
 #include <cstdint>
 #include <string_view>
 
@@ -53,6 +54,17 @@ class Failback {
   std::uint32_t waits_ = 1;  ///< How many times min_healthy_time.
   bool served_ = false;      ///< It has been up.
   bool returned_ = false;    ///< And was down since.
+};
+
+/// While what stands for a cell comes back: the part of the cell's own requests that comes home, in
+/// ppm. Any thread.
+class HomeShare {
+ public:
+  std::uint32_t load() const { return ppm_.load(std::memory_order_relaxed); }
+  void store(std::uint32_t ppm) { ppm_.store(ppm, std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint32_t> ppm_{Failback::kWhole};
 };
 
 }  // namespace weir::upstream

@@ -59,6 +59,7 @@ class FailoverBudget {
 struct FailoverGroupState {
   FailoverBudget budget;
   RetryWindow floor;                      ///< Repetitions beyond it, by `retry.budget.min`.
+  HomeShare home_share;                   ///< Where it stands for a cell.
   std::atomic<std::uint64_t> refused{0};  ///< Requests that no member could take.
   std::atomic<std::uint64_t> panics{0};   ///< Requests placed where nothing was usable.
 };
@@ -108,6 +109,7 @@ class FailoverGroup {
   std::span<const FailoverSeat> seats() const { return seats_; }
   std::uint32_t max_other_clusters() const { return max_other_clusters_; }
   FailoverGroupState& state() const { return *state_; }
+  const std::shared_ptr<FailoverGroupState>& shared_state() const { return state_; }
 
   /// Errors: kFailoverCapacity where somebody could serve but is full, else what the last member
   /// asked has said, or kNoEndpoint.

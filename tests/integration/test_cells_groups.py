@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Failover groups whose members are named by cell: each cell has a group of its own, and is left
 when that has nobody."""
+import threading
+import time
+
 import pytest
 from support.gateway import run_cli
 from support.lab import endpoints, merge
 from support.origin import echo_name
 from support.refusal import assert_refused
+from support.waiting import eventually
 
 DEAD = "127.0.0.1:1"
 QUICK = {"min_healthy_time": "0", "ramp": "0"}
@@ -31,7 +35,7 @@ def config(lab, route=None, group=None, states=None, **origins):
 
 class Town:
     def __init__(self, lab, **how):
-        self.config = config(lab, **how)
+        self.config = how.get("config") or config(lab, **how)
         self.gateway = lab.gateway(self.config)
         self.client = lab.client(self.gateway)
 
@@ -58,6 +62,31 @@ def test_cells_group_stands_in_before_another_cell_does(lab, workers):
         assert answer.header("x-weir-cell") == "c1"
     assert town.ask("c1", "POST").body == b"far", "nothing was sent"
     assert town.ask("c2").body == b"c2"
+    town.gateway.expect_metric(0, "weir_cell_hops_total")
+
+
+def test_cells_group_stands_in_while_its_own_is_out_and_comes_back(lab):
+    """The group's own way back is enough: the cell was never out, and nobody hops."""
+    sick = threading.Event()
+
+    def answer(found, connection):
+        connection.answer(503 if sick.is_set() and found.target == "/health" else 200, b"c1")
+
+    own = config(lab, c1=lab.serving(answer))
+    own["cells"]["failback"] = {"min_healthy_time": "10m", "ramp": "10m"}
+    own["clusters"]["app-c1"]["health_check"] = {
+        "http": {"path": "/health"}, "interval": "100ms", "timeout": "90ms",
+        "unhealthy_threshold": 1, "healthy_threshold": 1}
+    town = Town(lab, config=own)
+    eventually(lambda: town.ask("c1").body == b"c1", "it serves")
+    time.sleep(0.3)
+    sick.set()
+    eventually(lambda: town.ask("c1").body != b"c1", "it is out")
+    time.sleep(0.3)
+    assert {town.ask("c1").body for _ in range(20)} == {b"far"}
+    sick.clear()
+    eventually(lambda: town.ask("c1").body == b"c1", "it serves again")
+    assert {town.ask("c1").body for _ in range(20)} == {b"c1"}
     town.gateway.expect_metric(0, "weir_cell_hops_total")
 
 
