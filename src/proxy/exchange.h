@@ -190,6 +190,7 @@ class Exchange final : public base::ListLink<> {
   const CellCall* cell() const { return cell_; }
   /// What an answer says of its client's home. Requires: cell().
   void take_answered_cell(const HeaderList& headers);
+  bool may_tell_cell(std::string_view name) const;
   uint32_t route_index() const { return route_index_; }
   /// 0 is shed last, 5 first: by identity, else class, else route, else 3.
   uint8_t priority() const;
@@ -341,6 +342,9 @@ class Exchange final : public base::ListLink<> {
   void remember_trace();
   bool cell_usable(uint32_t cell);
   bool comes_home_later(uint32_t home);
+  bool wait_away(uint32_t home);
+  bool go_home_after(const Error& error);
+  void repeat_in_cell();
   bool cell_open(uint32_t cell);
   Result<void> pass_cell_breaker(uint32_t cell);
   bool judged() const;
@@ -371,6 +375,7 @@ class Exchange final : public base::ListLink<> {
   }
 
   void begin_mirror();
+  void end_mirror(const HeaderList& trailers);
   void record_copy();
   Result<void> admit_copy(std::optional<uint32_t> target);
 

@@ -51,9 +51,14 @@ void Exchange::begin_mirror() {
       at += runs[i].iov_len;
     }
   }
-  if (mirror_ == nullptr || !request_ended_) return;
-  mirror_->complete(request_trailers_);
-  mirror_ = nullptr;
+  if (mirror_ != nullptr && request_ended_) end_mirror(request_trailers_);
+}
+
+// What came after the exchange had failed or was answered went past the copy, and with less than
+// its length it would take the next request's bytes for its own.
+void Exchange::end_mirror(const HeaderList& trailers) {
+  if (mirror_->size() != bytes_received_) return mirror_->drop(policy::MirrorDrop::kIncomplete);
+  std::exchange(mirror_, nullptr)->complete(trailers);
 }
 
 // ---- The copy.

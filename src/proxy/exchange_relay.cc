@@ -58,7 +58,7 @@ void Exchange::on_request_end(const HeaderList& trailers) {
   request_ended_ = true;
   request_trailers_ = trailers;
   if (account_.reserved() != 0) account_.reserve(0);
-  if (mirror_ != nullptr) std::exchange(mirror_, nullptr)->complete(trailers);
+  if (mirror_ != nullptr) end_mirror(trailers);
   if (step_ == Step::kBufferRequest) {
     // The length is known now: the origin need not be told in chunks.
     if (request_.body.kind == BodyFraming::Kind::kChunked && trailers.size() == 0) {

@@ -78,6 +78,8 @@ class MirrorCopy final : public DownstreamStream, public base::ListLink<> {
   // ---- From the request, while it comes.
   /// Its body. One that is too long, or more than the budget has, drops the copy.
   void take(std::string_view bytes);
+  /// Bytes of its body so far.
+  uint64_t size() const { return size_; }
   /// Its end: the copy has nothing more to do with it.
   void complete(const HeaderList& trailers);
   /// Requires: not sent.

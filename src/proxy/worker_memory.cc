@@ -77,6 +77,8 @@ void Worker::on_relief() {
 // shares may promise more than there is: where that keeps out a tenant of few bytes, those who have
 // more than an even part of the budget make room as well.
 void Worker::reset_largest() {
+  // First, since the walks below may end a request, and with it the copy of it: their next.
+  mirroring_.end_all(ErrorCode::kMemoryBudget);
   const base::MemoryBudget& budget = *options_.memory;
   meter_.push();
   // All workers are called at once: each does its part, and looks again soon.

@@ -15,6 +15,23 @@ TRUST = {"trusted_proxies": ["127.0.0.0/8"]}
 
 
 # ---- What is copied.
+def test_mirror_never_gets_a_part_as_the_whole(lab):
+    """The end of a request that weir has refused comes with its last bytes."""
+    app, shadow = lab.serving(), lab.serving()
+    config = mirrored(app, shadow, route={"limits": {"max_request_bytes": "10KiB"}})
+    gateway = lab.gateway(config)
+    for number in range(3):
+        client = lab.client(gateway)
+        # With a connection at hand the copy begins before the body has come.
+        assert client.get().status == 200
+        sent(gateway, number + 1)
+        client.send(request("POST", chunks=[b"x" * 4096] * 3))
+        assert client.read_response().status == 413
+    dropped(gateway, 3, "incomplete")
+    nothing_left(gateway)
+    assert shadow.count() == 3
+
+
 @pytest.mark.parametrize("method,body", [("GET", None), ("POST", b"x" * 5000), ("PUT", b""),
                                          ("DELETE", None), ("PATCH", b"p" * 65536)])
 def test_mirror_gets_the_request_as_it_is(lab, method, body):
