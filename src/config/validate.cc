@@ -156,13 +156,13 @@ class CrossCheck {
   // Whether it may be where requests for `target` go. Clusters of cells are told apart by their
   // cell.
   bool leads_to(const RouteTarget& target, const std::string& cluster) const {
-    if (const auto* one = std::get_if<ClusterTarget>(&target)) return one->cluster == cluster;
+    if (const auto* one = std::get_if<ClusterTarget>(&target)) return asks(one->cluster, cluster);
     if (const auto* group = std::get_if<FailoverTarget>(&target)) {
       return group_holds(group->group, cluster);
     }
     if (const auto* many = std::get_if<WeightedTarget>(&target)) {
       return std::ranges::any_of(many->clusters, [&](const WeightedCluster& part) {
-        return part.cluster == cluster || group_holds(part.group, cluster);
+        return asks(part.cluster, cluster) || group_holds(part.group, cluster);
       });
     }
     const auto* by = std::get_if<ReleaseTarget>(&target);
@@ -170,7 +170,7 @@ class CrossCheck {
     const auto release = std::ranges::find(config_.releases, by->release, &ReleaseConfig::name);
     if (release == config_.releases.end()) return false;
     const auto is = [&](const std::string& place) {
-      return place == cluster || group_holds(place, cluster);
+      return asks(place, cluster) || group_holds(place, cluster);
     };
     return is(release->default_to) || std::ranges::any_of(release->rules, is, &ReleaseRule::to);
   }
@@ -179,8 +179,16 @@ class CrossCheck {
     const auto group = std::ranges::find(config_.failover_groups, name, &FailoverGroupConfig::name);
     return group != config_.failover_groups.end() &&
            std::ranges::any_of(group->members, [&](const FailoverMemberConfig& member) {
-             return member.cluster == cluster;
+             return asks(member.cluster, cluster);
            });
+  }
+
+  // A cluster gets what is meant for it, and what another one's open breaker sends there.
+  bool asks(const std::string& place, const std::string& cluster) const {
+    if (place == cluster) return true;
+    const auto at = std::ranges::find(config_.clusters, place, &ClusterConfig::name);
+    return at != config_.clusters.end() && at->circuit_breaker && at->circuit_breaker->fallback &&
+           at->circuit_breaker->fallback->cluster == cluster;
   }
 
   void check_fallback(const ClusterConfig& cluster) {
