@@ -174,7 +174,7 @@ Result<EndpointHold> WorkerCluster::pick(std::uint64_t hash, std::span<const End
 std::size_t WorkerCluster::pick_by_zone(const ZoneSplit& zones) {
   const bool near = zones.far == nullptr || rng_.below(ZoneSplit::kWhole) < zones.near_ppm;
   (near ? stats_->own_zone : stats_->other_zones).add();
-  const BalancePolicy policy = published_.config->load_balancing.policy;
+  const BalancePolicy policy = near ? published_.config->load_balancing.policy : zones.far_policy;
   const std::size_t index = balancer_.pick(near ? *zones.near : *zones.far, policy, {rng_, 0, {}});
   return near ? zones.near_at[index] : zones.far_at[index];
 }

@@ -69,7 +69,9 @@ std::shared_ptr<const ZoneSplit> split_by_zone(const EndpointSet& whole, std::st
   const double covers = zones.covers(zone);
   if (covers < 1 && !far.empty()) {
     out->near_ppm = static_cast<std::uint32_t>(covers * ZoneSplit::kWhole);
-    out->far = EndpointSet::build(std::move(far), policy);
+    const bool turns = policy == BalancePolicy::kRoundRobin;
+    out->far_policy = turns ? BalancePolicy::kRandom : policy;
+    out->far = EndpointSet::build(std::move(far), out->far_policy);
   }
   return out;
 }

@@ -21,6 +21,7 @@ struct ZoneSplit {
 
   std::shared_ptr<const EndpointSet> near;  ///< Of the own zone.
   std::shared_ptr<const EndpointSet> far;   ///< Null where all stay near.
+  BalancePolicy far_policy{};               ///< Uneven parts would make a long rotation.
   std::vector<std::uint32_t> near_at;       ///< Where its members are in the whole set.
   std::vector<std::uint32_t> far_at;
   std::uint32_t near_ppm = kWhole;
