@@ -58,7 +58,7 @@ class Text {
 
 std::string_view reassignment_word(Reassignment outcome) {
   static constexpr std::array<std::string_view, static_cast<std::size_t>(Reassignment::kCount)>
-      kWords{"taken", "malformed", "unknown_cell", "not_believed", "closed"};
+      kWords{"taken", "malformed", "unknown_cell", "not_believed", "closed", "guest"};
   return kWords[static_cast<std::size_t>(outcome)];
 }
 

@@ -34,6 +34,7 @@ enum class Reassignment : std::uint8_t {
   kUnknownCell,
   kNotBelieved,  ///< Signed, but not as it should be, or before the tenant was pinned anew.
   kClosed,       ///< The cell takes no new homes.
+  kGuest,        ///< It serves the request in place of its home, which stays the home.
   kCount
 };
 std::string_view reassignment_word(Reassignment outcome);

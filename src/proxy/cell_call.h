@@ -33,6 +33,7 @@ struct CellCall {
   std::string_view left;                ///< The cells that it has left here, as `path`.
   std::string_view tag;                 ///< What upstreams and the client are told.
   policy::CellReason reason = policy::CellReason::kTag;
+  policy::CellReason reason_at_home = policy::CellReason::kTag;  ///< Of who comes home later.
   bool fresh = false;                      ///< The client does not have this tag yet.
   policy::CellRecord* guest_of = nullptr;  ///< Who has a place less for it.
   policy::TraceTags::Hold trace;           ///< Its tag is known by its trace.

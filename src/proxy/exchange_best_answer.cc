@@ -43,6 +43,8 @@ bool Exchange::keep_answer(const ResponseHead& head, upstream::RetryVerdict verd
   const size_t room = head.headers.size() + kHeadroom;
   HeaderList headers(arena_.unset_array<Header>(room), room);
   for (const Header& header : head.headers) {
+    // Who may speak of cells is asked again when it is sent, of the cluster asked last.
+    if (cell_ != nullptr && !may_tell_cell(header.name)) continue;
     headers.push({arena_.copy(header.name), arena_.copy(header.value), header.id});
   }
   best_->head = head;

@@ -29,6 +29,14 @@ std::optional<std::string_view> told_once(const HeaderList& headers, std::string
 
 }  // namespace
 
+// Whether a header of this name may come from the cluster that the exchange is in.
+bool Exchange::may_tell_cell(std::string_view name) const {
+  const Cells& cells = *cell_->cells;
+  if (http::iequals(name, cells.config().tag.header)) return cells.may_assign(cluster().name());
+  return !http::iequals(name, cells.config().served_header) ||
+         cluster().config().peer == ClusterPeer::kWeir;
+}
+
 void Exchange::take_answered_cell(const HeaderList& headers) {
   const Cells& cells = *cell_->cells;
   if (cells.config().upstream_may_assign.empty() || cell_->home == Cells::kNone) return;
@@ -46,6 +54,8 @@ void Exchange::take_answered_cell(const HeaderList& headers) {
   if (cell && (cells.open_to_homes() >> *cell & 1U) == 0) {
     cell = std::unexpected(Reassignment::kClosed);
   }
+  // Who says which cell he is in gives no home to those who are there for a while.
+  if (cell && *cell == cell_->served) cell = std::unexpected(Reassignment::kGuest);
   const Reassignment outcome = cell ? Reassignment::kTaken : cell.error();
   worker_.mutable_stats().cell_reassignments[static_cast<size_t>(outcome)].add();
   if (!cell) return;

@@ -80,8 +80,40 @@ Result<void> Exchange::enter_cell() {
   if (cell_open(first) && why_no_hop(first) == nullptr) {
     return hop_from(first, CellReason::kCircuitOpen);
   }
-  if (!sent && comes_home_later(first) && hop_from(first, CellReason::kReturning)) return {};
+  if (!sent && comes_home_later(first) && wait_away(first)) return {};
   return serve_in(first, cell_->reason);
+}
+
+// False: nobody takes it, and nothing has happened.
+bool Exchange::wait_away(uint32_t home) {
+  const CellReason reason = cell_->reason;
+  const uint64_t visited = cell_->visited;
+  if (hop_from(home, CellReason::kReturning)) {
+    cell_->reason_at_home = reason;
+    return true;
+  }
+  cell_->reason = reason;
+  cell_->visited = visited;
+  return false;
+}
+
+// Where it was to wait there is nobody, and its home is well. It is there as if it had never left,
+// but for the cells that it need not be sent to again.
+bool Exchange::go_home_after(const Error& error) {
+  note_attempt(attempt_, error_info(error.code).reason);
+  leave_guest();
+  --cell_->hops;
+  const size_t name = cell_->name(cell_->home).size();
+  cell_->left.remove_suffix(std::min(cell_->left.size(), name + 1));
+  if (!serve_in(cell_->home, cell_->reason_at_home)) return false;
+  repeat_in_cell();
+  return true;
+}
+
+void Exchange::repeat_in_cell() {
+  attempt_.forget_tried();
+  if (upstream_request_.headers.size() != 0) stamp_cell(upstream_request_.headers, true, *this);
+  repeat({}, Duration::zero());
 }
 
 // A cell that was out gets its own requests back bit by bit: the same ones go home from look to
@@ -246,14 +278,13 @@ bool Exchange::hop_after(const Error& error) {
     repeat({}, Duration::zero());
     return true;
   }
+  if (cell_->reason == CellReason::kReturning) return go_home_after(error);
   const uint32_t from = cell_->served;
   cell_->visited |= uint64_t{1} << from;
   if (why_no_hop(from) != nullptr || roomiest_cell() == Cells::kNone) return false;
   note_attempt(attempt_, error_info(error.code).reason);
   if (!hop_from(from, CellReason::kConnectFailure)) return false;
-  attempt_.forget_tried();
-  if (upstream_request_.headers.size() != 0) stamp_cell(upstream_request_.headers, true, *this);
-  repeat({}, Duration::zero());
+  repeat_in_cell();
   return true;
 }
 

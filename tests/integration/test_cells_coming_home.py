@@ -19,12 +19,12 @@ class Town:
         self.cells = {"failback": failback,
                       "assign": [{"match": {"headers": {"x-tenant": {"present": True}}},
                                   "cell": "c1"}], **cells}
+        self.origins = {name: lab.serving(echo_name(name.encode())) for name in ("c1", "c2")}
         self.config = {
             "listeners": {"main": {"address": "127.0.0.1:0"}},
             "identity": {"tenant": [{"header": "x-tenant"}]},
             "trusted_proxies": ["127.0.0.0/8"],
-            "clusters": {"app-" + name: endpoints(lab.serving(echo_name(name.encode())))
-                         for name in ("c1", "c2")},
+            "clusters": {"app-" + name: endpoints(origin) for name, origin in self.origins.items()},
             "routes": [{"name": "all", "target": {"cluster": "app-{cell}"}}]}
         self.gateway = lab.gateway(self.with_states())
         self.client = lab.client(self.gateway)
@@ -96,6 +96,19 @@ def test_cells_that_may_not_hop_come_home_at_once(lab):
     assert town.served("t1", "POST") == b"c1", "only safe methods hop"
     cell = town.gateway.admin_json("/cells")["cells"][0]
     assert cell["coming_home"] == {"app-c1": 0}
+
+
+def test_cells_come_home_at_once_where_nobody_is_met_elsewhere(lab):
+    """Nobody has noticed yet that the other cell is out as well."""
+    town = Town(lab, STAY)
+    town.set(c1="drained")
+    town.set(c1="active")
+    assert town.served("t1") == b"c2"
+    town.origins["c2"].close()
+    answer = town.client.get(headers=[("X-Tenant", "t1")])
+    assert (answer.status, answer.body) == (200, b"c1")
+    assert answer.header("x-weir-cell-served") is None
+    assert town.at_home() == set(TENANTS)
 
 
 def test_cells_come_home_at_once_where_nobody_else_has_room(lab):

@@ -61,6 +61,38 @@ def test_cells_application_that_names_the_home_changes_nothing(lab):
     assert town.count("taken") == 0
 
 
+def test_cells_application_that_says_where_it_is_keeps_nobody(lab):
+    town = Town(lab, members={"c1": {"state": "drained"}})
+    answer = town.ask("c2;c2", X_Weir_Cell="c1")
+    while answer.body == b"c3":
+        answer = town.ask("c2", X_Weir_Cell="c1")
+    assert answer.body == b"c2" and answer.header("x-weir-cell") == "c1"
+    assert answer.header("x-weir-cell-served") == "c2"
+    assert town.count("guest") == 1
+
+
+def test_cells_answer_that_was_kept_speaks_for_its_own_cluster(lab):
+    """Who may not assign does not do it by being asked before one who may."""
+    def moves(_, connection):
+        connection.answer(429, b"busy", headers=[("X-Weir-Cell", "c3"),
+                                                 ("X-Weir-Cell-Served", "c3")])
+
+    gateway = lab.gateway({
+        "listeners": {"main": {"address": "127.0.0.1:0"}}, "trusted_proxies": LOCAL,
+        "cells": {"tag": {"trust": "any"}, "upstream_may_assign": ["b"],
+                  "members": {"c1": {}, "c3": {}}},
+        "clusters": {"a": endpoints(lab.serving(moves)),
+                     "b": {**endpoints("127.0.0.1:1"), "peer": "weir"}},
+        "failover_groups": {"all": {"members": [{"cluster": "a", "priority": 0, "capacity": 9},
+                                                {"cluster": "b", "priority": 1, "capacity": 9}]}},
+        "routes": [{"name": "all", "target": {"failover_group": "all"}, "retry": {
+            "on": ["429"], "backoff": {"base": "1ms", "max": "1ms"}}}]})
+    answer = lab.client(gateway).get(headers=[("X-Weir-Cell", "c1")])
+    assert (answer.status, answer.body) == (429, b"busy")
+    assert answer.header("x-weir-cell") == "c1" and answer.header("x-weir-cell-served") is None
+    assert gateway.metric("weir_cell_reassignments_total", outcome="taken") == 0
+
+
 def test_cells_new_home_is_signed_for_the_tenant(lab):
     path = lab.path("cell.keys")
     with open(path, "w", encoding="ascii") as file:
